@@ -1,0 +1,308 @@
+//! The gate, as an adapter sees it: sign in, be admitted, or be refused with a sentence.
+
+use crate::{ConnectionId, Identity, Notice, Protocol, Session, SigninId, SocketHandle};
+use futures_util::future::BoxFuture;
+use rustls::pki_types::CertificateDer;
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The client's address; from the PROXY protocol where the listener asks for it of a trusted proxy.
+    pub address: SocketAddr,
+}
+
+/// A connection that is not yet a session.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// The id in logs and in the tracing span.
+    pub id: ConnectionId,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// Reaches its socket.
+    pub socket: SocketHandle,
+    /// The deadline until which it must have become a session.
+    pub startup: StartupClock,
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The target's name, exactly as the client spelled it.
+    pub target: String,
+    /// The account, exactly as the client spelled it.
+    pub account: String,
+    /// The database, where the client named one apart from the target.
+    pub database: Option<String>,
+    /// The program, as it calls itself (`psql`); shown to people, trusted in nothing.
+    pub program: String,
+    /// Whether it shows what it is told before it is signed in, and can wait there.
+    pub can_wait: bool,
+}
+
+/// How a client proves who it is.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// By a link that its user opens in a browser.
+    Link,
+    /// By a client certificate, whose key the client has proved to hold in TLS. First the end entity.
+    Certificate(Vec<CertificateDer<'static>>),
+}
+
+/// An identity, with the sign-in that vouches for it.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// Who.
+    pub identity: Identity,
+    /// Under which sign-in: what runs under it ends with it.
+    pub signin: SigninId,
+}
+
+/// Why a client is refused; adapters translate it into their protocol's codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusalKind {
+    /// Nobody signed in: the link expired, the certificate is worthless, the program can't wait.
+    NotSignedIn,
+    /// Signed in, and not allowed; or there is no such target. The two look the same.
+    NotAllowed,
+    /// Allowed to ask, but there is no grant.
+    NoGrant,
+    /// Barred for a moment, or back too soon after a cut.
+    Barred,
+    /// Too many of something.
+    TooMany,
+    /// Something that Curfew needs is down: provider, store, recording, the target's secret.
+    Unavailable,
+    /// Curfew is shutting down.
+    Draining,
+}
+
+impl RefusalKind {
+    /// A bounded label for metrics and the audit log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSignedIn => "not_signed_in",
+            Self::NotAllowed => "not_allowed",
+            Self::NoGrant => "no_grant",
+            Self::Barred => "barred",
+            Self::TooMany => "too_many",
+            Self::Unavailable => "unavailable",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// A no that may be shown to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind.
+    pub kind: RefusalKind,
+    /// What the person is told. Boxed, because a refusal travels in many `Result`s.
+    pub notice: Box<Notice>,
+}
+
+impl Refusal {
+    /// A refusal of `kind` with one sentence, and what to do next.
+    pub fn new(kind: RefusalKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let notice = Notice { message: message.into(), detail: String::new(), hint: hint.into() };
+        Self { kind, notice: Box::new(notice) }
+    }
+}
+
+/// One step of a [`Progress`].
+#[derive(Debug)]
+pub enum Step<T> {
+    /// Tell the client this, and go on waiting.
+    Show(Notice),
+    /// It is done.
+    Done(T),
+    /// It will not be.
+    Refused(Refusal),
+}
+
+/// Something that takes a person's time. Dropping it gives up, and takes links back.
+pub struct Progress<T> {
+    notices: mpsc::Receiver<Notice>,
+    outcome: BoxFuture<'static, Result<T, Refusal>>,
+}
+
+/// Tells the client something while a [`Progress`] goes on.
+#[derive(Clone, Debug)]
+pub struct Teller(mpsc::Sender<Notice>);
+
+impl Teller {
+    /// Tells it; waits while the client has not been told the notice before.
+    pub async fn show(&self, notice: Notice) {
+        // A closed channel means that nobody waits any more: the future is about to be dropped.
+        let _ = self.0.send(notice).await;
+    }
+}
+
+impl<T> Progress<T> {
+    /// Runs `work`, which may tell the client things on the way.
+    pub fn new<F>(work: impl FnOnce(Teller) -> F) -> Self
+    where
+        F: Future<Output = Result<T, Refusal>> + Send + 'static,
+    {
+        let (sender, notices) = mpsc::channel(1);
+        Self { notices, outcome: Box::pin(work(Teller(sender))) }
+    }
+
+    /// The next step. Cancel safe. Not to be called after `Done` or `Refused`.
+    pub async fn next(&mut self) -> Step<T> {
+        tokio::select! {
+            biased;
+            Some(notice) = self.notices.recv() => Step::Show(notice),
+            outcome = &mut self.outcome => match outcome {
+                Ok(value) => Step::Done(value),
+                Err(refusal) => Step::Refused(refusal),
+            },
+        }
+    }
+}
+
+impl<T> fmt::Debug for Progress<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+/// What stands behind the gate: implemented by the core, and by doubles in tests.
+pub trait Core: Send + Sync + 'static {
+    /// Signs the client of `connection` in. A certificate that is worth nothing falls back to the link
+    /// where the client can wait.
+    fn sign_in(self: Arc<Self>, connection: Connection, proof: Proof, ask: Ask) -> Progress<SignedIn>;
+
+    /// Admits it to what it asks for, once there is a grant.
+    fn admit(self: Arc<Self>, connection: Connection, who: SignedIn, ask: Ask) -> Progress<Session>;
+}
+
+/// The gate of one connection.
+#[derive(Clone)]
+pub struct Gate {
+    core: Arc<dyn Core>,
+    connection: Connection,
+}
+
+impl Gate {
+    /// The gate through which `connection` may pass.
+    pub fn new(core: Arc<dyn Core>, connection: Connection) -> Self {
+        Self { core, connection }
+    }
+
+    /// Signs in; see [`Core::sign_in`].
+    pub fn sign_in(&self, proof: Proof, ask: &Ask) -> Progress<SignedIn> {
+        self.core.clone().sign_in(self.connection.clone(), proof, ask.clone())
+    }
+
+    /// Asks for a session; see [`Core::admit`].
+    pub fn admit(&self, who: SignedIn, ask: &Ask) -> Progress<Session> {
+        self.core.clone().admit(self.connection.clone(), who, ask.clone())
+    }
+
+    /// The connection.
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Startup {
+    Running { until: Instant },
+    Paused { left: Duration },
+    Over,
+}
+
+/// The startup deadline of a connection. It stands still while a person is waited for.
+#[derive(Clone, Debug)]
+pub struct StartupClock(Arc<watch::Sender<Startup>>);
+
+impl StartupClock {
+    /// Starts now, and expires after `limit`.
+    pub fn start(limit: Duration) -> Self {
+        Self(Arc::new(watch::Sender::new(Startup::Running { until: Instant::now() + limit })))
+    }
+
+    /// Stands still: somebody is being waited for.
+    pub fn pause(&self) {
+        self.0.send_modify(|state| {
+            if let Startup::Running { until } = *state {
+                *state = Startup::Paused { left: until.saturating_duration_since(Instant::now()) };
+            }
+        });
+    }
+
+    /// Goes on with what was left.
+    pub fn resume(&self) {
+        self.0.send_modify(|state| {
+            if let Startup::Paused { left } = *state {
+                *state = Startup::Running { until: Instant::now() + left };
+            }
+        });
+    }
+
+    /// The connection has become a session: there is no deadline any more.
+    pub fn finish(&self) {
+        self.0.send_replace(Startup::Over);
+    }
+
+    /// Resolves when the deadline passes; never, once finished.
+    pub async fn expired(&self) {
+        let mut state = self.0.subscribe();
+        loop {
+            let now = *state.borrow_and_update();
+            let expiry = async {
+                match now {
+                    Startup::Running { until } => tokio::time::sleep_until(until).await,
+                    Startup::Paused { .. } | Startup::Over => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = expiry => return,
+                _ = state.changed() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_person_may_take_longer_than_the_startup_deadline() {
+        let clock = StartupClock::start(Duration::from_secs(10));
+        let within = |seconds| tokio::time::timeout(Duration::from_secs(seconds), clock.expired());
+        assert!(within(9).await.is_err());
+        clock.pause();
+        assert!(within(600).await.is_err());
+        clock.resume();
+        assert!(within(2).await.is_ok());
+        clock.finish();
+        assert!(within(600).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn progress_shows_and_then_is_done() {
+        let mut progress = Progress::new(|tell| async move {
+            tell.show(Notice { message: "wait".into(), ..Notice::default() }).await;
+            Ok(7)
+        });
+        assert!(matches!(progress.next().await, Step::Show(notice) if notice.message == "wait"));
+        assert!(matches!(progress.next().await, Step::Done(7)));
+    }
+}
