@@ -131,7 +131,9 @@ pub enum Step<T> {
 /// Something that takes a person's time. Dropping it gives up, and takes links back.
 pub struct Progress<T> {
     notices: mpsc::Receiver<Notice>,
-    outcome: BoxFuture<'static, Result<T, Refusal>>,
+    work: BoxFuture<'static, Result<T, Refusal>>,
+    /// What the work came to, while there are notices from before it to show.
+    outcome: Option<Result<T, Refusal>>,
 }
 
 /// Tells the client something while a [`Progress`] goes on.
@@ -153,18 +155,26 @@ impl<T> Progress<T> {
         F: Future<Output = Result<T, Refusal>> + Send + 'static,
     {
         let (sender, notices) = mpsc::channel(1);
-        Self { notices, outcome: Box::pin(work(Teller(sender))) }
+        Self { notices, work: Box::pin(work(Teller(sender))), outcome: None }
     }
 
     /// The next step. Cancel safe. Not to be called after `Done` or `Refused`.
     pub async fn next(&mut self) -> Step<T> {
-        tokio::select! {
-            biased;
-            Some(notice) = self.notices.recv() => Step::Show(notice),
-            outcome = &mut self.outcome => match outcome {
-                Ok(value) => Step::Done(value),
-                Err(refusal) => Step::Refused(refusal),
-            },
+        if self.outcome.is_none() {
+            tokio::select! {
+                biased;
+                Some(notice) = self.notices.recv() => return Step::Show(notice),
+                outcome = &mut self.work => self.outcome = Some(outcome),
+            }
+        }
+        if let Ok(notice) = self.notices.try_recv() {
+            return Step::Show(notice);
+        }
+        match self.outcome.take() {
+            Some(Ok(value)) => Step::Done(value),
+            Some(Err(refusal)) => Step::Refused(refusal),
+            // Called again after the last step: there is nothing more to come.
+            None => std::future::pending().await,
         }
     }
 }
