@@ -1,4 +1,5 @@
 //! Curfew: access that ends on time. The core behind the one binary: configuration, identity, contracts, grants,
 //! sessions, recordings, and what ties them together. The protocols are crates of their own.
 
+pub mod cli;
 pub mod toml_doc;
