@@ -1,5 +1,7 @@
 //! Curfew: access that ends on time. The core behind the one binary: configuration, identity, contracts, grants,
 //! sessions, recordings, and what ties them together. The protocols are crates of their own.
 
+pub mod api;
+pub mod app;
 pub mod cli;
 pub mod toml_doc;

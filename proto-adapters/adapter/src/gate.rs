@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -64,6 +64,9 @@ pub struct SignedIn {
     pub identity: Identity,
     /// Under which sign-in: what runs under it ends with it.
     pub signin: SigninId,
+    /// The browser's address, where a link was opened from another one than the client's. Access then needs an
+    /// approver, who is shown both.
+    pub elsewhere: Option<IpAddr>,
 }
 
 /// Why a client is refused; adapters translate it into their protocol's codes.

@@ -1,0 +1,37 @@
+//! The HTTP side: pages, sign-in, the OAuth endpoints and the API, put together.
+//!
+//! Owns what is common to all: headers, cookies, proofs against forged forms, errors. It never touches the store
+//! itself, and decides nothing about access: services do.
+
+pub mod address;
+mod assets;
+pub mod cookies;
+pub mod csrf;
+pub mod headers;
+pub mod next;
+pub mod page;
+pub mod problem;
+pub mod site;
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::routing::get;
+
+use crate::app::App;
+
+/// No form and no call of the API is longer, in bytes.
+pub const BODY_MAX: usize = 64 * 1024;
+
+/// Everything that the HTTP listener answers. The listener adds [`address::PeerAddress`] to each request.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .route("/style.css", get(assets::style))
+        .fallback(page::not_found)
+        .method_not_allowed_fallback(page::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn(headers::add))
+        .with_state(app)
+}
