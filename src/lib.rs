@@ -3,5 +3,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod cli;
+pub mod store;
 pub mod toml_doc;
