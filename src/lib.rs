@@ -6,4 +6,6 @@ pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod store;
+pub mod contract;
+pub mod grant;
 pub mod toml_doc;

@@ -3,6 +3,7 @@
 //! Owns arguments, output and exit statuses. It decides nothing about access: whatever a client command does, it
 //! asks the gate to do over the HTTP API.
 
+pub mod contracts;
 pub mod error;
 
 use std::process::ExitCode;
@@ -21,12 +22,17 @@ pub struct Cli {
 /// Every command.
 #[derive(Debug, clap::Subcommand)]
 #[non_exhaustive]
-pub enum Command {}
+pub enum Command {
+    /// Check contracts.
+    Contracts(contracts::Contracts),
+}
 
 /// Carries the command out.
 ///
 /// # Errors
 /// The sentence to show, with the exit status.
 pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
-    match cli.command {}
+    match cli.command {
+        Command::Contracts(contracts) => contracts.run(),
+    }
 }
