@@ -1,11 +1,18 @@
-//! Curfew: access that ends on time. The core behind the one binary: configuration, identity, contracts, grants,
-//! sessions, recordings, and what ties them together. The protocols are crates of their own.
+//! Curfew: access that ends on time.
+//!
+//! The library behind the one binary. Dependencies point one way: `serve` wires the core and the
+//! adapters; the core knows adapters by their interface only (docs/architecture.md).
 
 pub mod api;
 pub mod app;
 pub mod audit;
 pub mod cli;
-pub mod store;
 pub mod contract;
 pub mod grant;
+pub mod listen;
+pub mod logging;
+pub mod metrics;
+pub mod proxy_protocol;
+pub mod store;
 pub mod toml_doc;
+pub mod worker;

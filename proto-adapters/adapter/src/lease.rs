@@ -96,8 +96,13 @@ impl LeaseKeeper {
 
     /// Ends the lease now. The first end stays; `true` if this was it.
     pub fn end(&self, reason: EndReason, notice: Notice) -> bool {
+        self.end_as_of(self.0.clock.boot(), self.0.clock.wall(), reason, notice)
+    }
+
+    /// Ends the lease now, for something that became true at `at`: the commit of a revocation, from
+    /// which the cut's latency counts.
+    pub fn end_as_of(&self, at: BootTime, at_wall: Timestamp, reason: EndReason, notice: Notice) -> bool {
         self.tick();
-        let (at, at_wall) = (self.0.clock.boot(), self.0.clock.wall());
         self.0.finish(|_| End { reason, at, at_wall, notice: Arc::new(notice) })
     }
 

@@ -33,6 +33,12 @@ impl GuardedSocket {
         SocketHandle(Arc::downgrade(&self.0))
     }
 
+    /// The same stream once more, for a read before it is handed on.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// The address of this end.
     ///
     /// # Errors
