@@ -15,59 +15,38 @@ const LONGEST: usize = 1024;
 /// # Errors
 /// Where there is no header, or none that makes sense. The caller's deadline bounds the wait.
 pub async fn read(io: &GuardedSocket) -> io::Result<Option<SocketAddr>> {
-    let mut buffer = [0; LONGEST];
-    let mut seen = 0;
-    loop {
-        let peeked = io.peek(&mut buffer).await?;
-        let bytes = buffer.get(..peeked).unwrap_or_default();
-        let header = HeaderResult::parse(bytes);
-        if header.is_complete() {
-            let (length, address) = parsed(&header)?;
-            consume(io, length).await?;
-            return Ok(address);
+    let mut io = io.share();
+    let mut header = Vec::with_capacity(128);
+    while header.len() < LONGEST {
+        // Byte by byte: what stands behind the header belongs to the protocol above.
+        header.push(io.read_u8().await?);
+        let parsed = HeaderResult::parse(&header);
+        if parsed.is_complete() {
+            return address(&parsed);
         }
-        if peeked == 0 || peeked == LONGEST {
-            return Err(malformed("no PROXY header"));
-        }
-        if peeked == seen {
-            // What was peeked stays readable, so readiness says nothing: wait a moment for more.
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        seen = peeked;
     }
+    Err(malformed("no PROXY header"))
 }
 
-fn parsed(header: &HeaderResult<'_>) -> io::Result<(usize, Option<SocketAddr>)> {
+fn address(header: &HeaderResult<'_>) -> io::Result<Option<SocketAddr>> {
     match header {
-        HeaderResult::V1(Ok(header)) => {
-            let address = match header.addresses {
-                v1::Addresses::Unknown => None,
-                v1::Addresses::Tcp4(tcp) => Some(SocketAddr::from((tcp.source_address, tcp.source_port))),
-                v1::Addresses::Tcp6(tcp) => Some(SocketAddr::from((tcp.source_address, tcp.source_port))),
-            };
-            Ok((header.header.len(), address))
-        }
-        HeaderResult::V2(Ok(header)) => {
-            let address = match (header.command, header.addresses) {
-                (v2::Command::Proxy, v2::Addresses::IPv4(ip)) => {
-                    Some(SocketAddr::from((ip.source_address, ip.source_port)))
-                }
-                (v2::Command::Proxy, v2::Addresses::IPv6(ip)) => {
-                    Some(SocketAddr::from((ip.source_address, ip.source_port)))
-                }
-                _ => None,
-            };
-            Ok((header.len(), address))
-        }
+        HeaderResult::V1(Ok(header)) => Ok(match header.addresses {
+            v1::Addresses::Unknown => None,
+            v1::Addresses::Tcp4(tcp) => Some(SocketAddr::from((tcp.source_address, tcp.source_port))),
+            v1::Addresses::Tcp6(tcp) => Some(SocketAddr::from((tcp.source_address, tcp.source_port))),
+        }),
+        HeaderResult::V2(Ok(header)) => Ok(match (header.command, header.addresses) {
+            (v2::Command::Proxy, v2::Addresses::IPv4(ip)) => {
+                Some(SocketAddr::from((ip.source_address, ip.source_port)))
+            }
+            (v2::Command::Proxy, v2::Addresses::IPv6(ip)) => {
+                Some(SocketAddr::from((ip.source_address, ip.source_port)))
+            }
+            _ => None,
+        }),
         HeaderResult::V1(Err(error)) => Err(malformed(error)),
         HeaderResult::V2(Err(error)) => Err(malformed(error)),
     }
-}
-
-async fn consume(io: &GuardedSocket, length: usize) -> io::Result<()> {
-    let mut header = [0; LONGEST];
-    let header = header.get_mut(..length).ok_or_else(|| malformed("the header is too long"))?;
-    io.share().read_exact(header).await.map(|_| ())
 }
 
 fn malformed(why: impl ToString) -> io::Error {
