@@ -20,6 +20,10 @@ pub async fn read(io: &GuardedSocket) -> io::Result<Option<SocketAddr>> {
     while header.len() < LONGEST {
         // Byte by byte: what stands behind the header belongs to the protocol above.
         header.push(io.read_u8().await?);
+        // Version 1 is a line: before its end there is nothing to judge.
+        if header.starts_with(b"P") && !header.ends_with(b"\n") {
+            continue;
+        }
         let parsed = HeaderResult::parse(&header);
         if parsed.is_complete() {
             return address(&parsed);
