@@ -10,6 +10,7 @@
 pub mod browser;
 pub mod chromium;
 mod error;
+pub mod gate;
 mod port;
 pub mod postgres;
 pub mod process;
@@ -23,6 +24,7 @@ mod wait;
 
 pub use browser::{Browser, Page};
 pub use error::{Context, Error, Result};
+pub use gate::{Contract, Gate, GateOptions, Person};
 pub use port::free_port;
 pub use postgres::Postgres;
 pub use process::{Logs, Process};

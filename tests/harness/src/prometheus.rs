@@ -1,5 +1,8 @@
 //! Debian's Prometheus, scraping one address every second.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;

@@ -1,0 +1,105 @@
+//! Somebody who uses the gate: a browser, and a home folder for what `curfew login` keeps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::Gate;
+use crate::browser::{Browser, Page};
+use crate::error::{Context, Result};
+use crate::process::{self, Process, Stop};
+use crate::psql::{Output, run};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A person at the gate.
+pub struct Person {
+    name: String,
+    gate: String,
+    binary: PathBuf,
+    home: TempDir,
+    /// The person's browser.
+    pub browser: Browser,
+}
+
+impl Person {
+    pub(super) fn new(gate: &Gate, name: &str, browser: Browser) -> Result<Self> {
+        let home = tempfile::Builder::new().prefix("curfew-home-").tempdir()?;
+        Ok(Self {
+            name: name.to_owned(),
+            gate: gate.url(),
+            binary: gate.options.binary.clone(),
+            home,
+            browser,
+        })
+    }
+
+    /// The name at the provider.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder where `curfew` keeps what it knows.
+    #[must_use]
+    pub fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
+    fn command<const N: usize>(&self, args: [&str; N]) -> Command {
+        let mut command = process::command(&self.binary, Stop::Kill, None);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        command.env_clear().env("PATH", path).env("LC_ALL", "C.UTF-8").env("RUST_BACKTRACE", "1");
+        command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path().join(".config"));
+        command.args(args);
+        command
+    }
+
+    /// Runs `curfew` with these arguments.
+    ///
+    /// # Errors
+    /// When it does not end within a minute. A failing command is no error: look at the output.
+    pub async fn curfew<const N: usize>(&self, args: [&str; N]) -> Result<Output> {
+        run(self.command(args), LIMIT).await
+    }
+
+    /// Starts `curfew` with these arguments and leaves it running, its input open.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn spawn<const N: usize>(&self, args: [&str; N]) -> Result<Process> {
+        Process::spawn("curfew", self.command(args), Stop::Kill)
+    }
+
+    /// `curfew login`: opens the address that it prints in the person's browser and signs in there.
+    ///
+    /// # Errors
+    /// When any step of it fails.
+    pub async fn login(&self) -> Result<Output> {
+        let gate = self.gate.clone();
+        let mut login = self.spawn(["login", &gate, "--no-browser"])?;
+        let url = login.logs().find("the address to open", LIMIT, |line| address(&line.text, &gate)).await?;
+        self.open(&url).await?;
+        crate::psql::output(&mut login, LIMIT).await?.success()
+    }
+
+    /// Opens a page of the gate in the browser, signing in at the provider where that is asked.
+    ///
+    /// # Errors
+    /// When nobody answers.
+    pub async fn open(&self, url: &str) -> Result<Page> {
+        let page =
+            self.browser.sign_in(url, &self.name).await.context(format!("{} opens {url}", self.name))?;
+        Ok(page)
+    }
+}
+
+/// An address of the gate in a line of text; what follows white space or a closing mark is not part of it.
+pub(super) fn address(line: &str, gate: &str) -> Option<String> {
+    let start = line.find(&format!("{gate}/"))?;
+    let rest = line.get(start..)?;
+    let end = rest.find(|c: char| c.is_whitespace() || "\"'<>)".contains(c)).unwrap_or(rest.len());
+    rest.get(..end).map(str::to_owned)
+}
