@@ -13,6 +13,7 @@ pub mod listen;
 pub mod logging;
 pub mod metrics;
 pub mod proxy_protocol;
+pub mod record;
 pub mod store;
 pub mod toml_doc;
 pub mod worker;
