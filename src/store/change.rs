@@ -3,7 +3,7 @@
 //! Owns the words. A change says which thing to look at again, never what became of it: a listener reads the store,
 //! so that a change told twice, late or in another order does no harm.
 
-use curfew_adapter::{GrantId, IdentityId, RequestId, SessionId, SigninId};
+use curfew_adapter::{BootTime, GrantId, IdentityId, RequestId, SessionId, SigninId};
 
 /// How many changes are kept for a listener that lags.
 pub(super) const KEPT: usize = 1_024;
@@ -25,4 +25,13 @@ pub enum Change {
     Contracts,
     /// The audit log has a line of this number.
     Audit(u64),
+}
+
+/// A change, and the instant from which it holds: the end of a grant counts from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// What to look at again.
+    pub change: Change,
+    /// When the transaction became durable, on the clock that measures.
+    pub at: BootTime,
 }

@@ -15,7 +15,7 @@ mod migrate;
 mod tx;
 pub(crate) mod values;
 
-pub use change::Change;
+pub use change::{Change, News};
 pub use error::{StoreError, with_causes};
 pub use tx::Tx;
 pub use values::to_the_microsecond;
@@ -57,7 +57,7 @@ struct Inner {
     readers: AnyPool,
     clock: Clock,
     node: String,
-    changes: broadcast::Sender<Change>,
+    changes: broadcast::Sender<News>,
 }
 
 impl Store {
@@ -96,14 +96,14 @@ impl Store {
     /// A receiver that is told [`broadcast::error::RecvError::Lagged`] has missed some and must look at everything
     /// again that it cares about.
     #[must_use]
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
+    pub fn changes(&self) -> broadcast::Receiver<News> {
         self.0.changes.subscribe()
     }
 
     /// Tells of a change that happened outside of the database, as another set of contracts does.
     pub fn tell(&self, change: Change) {
         // Nobody listening is fine.
-        let _ = self.0.changes.send(change);
+        let _ = self.0.changes.send(News { change, at: self.0.clock.boot() });
     }
 
     /// Whether the store still answers: a read of the file, within five seconds.
