@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{SecretSource, refuse_twins, words};
+use crate::contract::fold_email;
 use crate::toml_doc::{Mark, Section, Value};
 
 /// `[[provider]]`
@@ -29,9 +30,9 @@ pub struct Provider {
 impl Provider {
     /// Whether it may assert `email`: the domain counts as a whole, and subdomains are others.
     pub fn may_assert_email(&self, email: &str) -> bool {
-        email
+        fold_email(email)
             .rsplit_once('@')
-            .is_some_and(|(local, domain)| !local.is_empty() && self.emails.contains(&domain.to_lowercase()))
+            .is_some_and(|(local, domain)| !local.is_empty() && self.emails.iter().any(|one| one == domain))
     }
 
     /// Whether it may assert `group`.
@@ -143,7 +144,7 @@ pub struct Members {
 impl Members {
     /// Whether someone with this email and these groups is in.
     pub fn contains(&self, email: &str, groups: &[String]) -> bool {
-        let email = email.to_lowercase();
+        let email = fold_email(email);
         self.users.contains(&email) || self.groups.iter().any(|group| groups.contains(group))
     }
 

@@ -58,14 +58,4 @@ impl Server {
             node: node?,
         })
     }
-
-    /// A page or endpoint as people reach it: `path` begins with a slash.
-    pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
-    }
-
-    /// Whether `address` may speak for its clients.
-    pub fn trusts(&self, address: std::net::IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
-    }
 }

@@ -9,6 +9,7 @@ use rustls::{
 };
 
 use super::{SecretSource, refuse_twins, resolve, words};
+use crate::contract::{Databases, TargetFacts};
 use crate::toml_doc::{Mark, Section, Value};
 
 /// `[[target]]`
@@ -43,6 +44,16 @@ impl Target {
     /// The account called `name`, spelled exactly so.
     pub fn account(&self, name: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.name == name)
+    }
+
+    /// What contracts may know of it.
+    pub fn facts(&self) -> TargetFacts {
+        TargetFacts {
+            name: self.name.clone(),
+            protocol: self.protocol,
+            labels: self.labels.clone(),
+            databases: Databases::Only(self.databases.iter().cloned().collect()),
+        }
     }
 
     fn read(section: &Section<'_>, base: &Path) -> Option<(Self, Mark)> {

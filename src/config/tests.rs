@@ -78,7 +78,7 @@ fn problems(text: &str) -> String {
 fn the_example_reads() {
     let folder = folder();
     let config = Config::parse("curfew.toml", EXAMPLE, folder.path()).unwrap();
-    assert_eq!(config.server.url("/requests"), "https://gate.example.com/requests");
+    assert_eq!(config.server.public_url.as_str(), "https://gate.example.com/");
     assert_eq!(config.server.contracts, folder.path().join("contracts/"));
     assert_eq!(config.server.keys, folder.path().join("keys"));
     assert_eq!(config.listen.http.tls, ListenTls::Own);
@@ -103,6 +103,7 @@ fn the_example_reads() {
         SecretSource::Env("ORDERS_READ_PASSWORD".into())
     );
     assert!(target.account("ORDERS_READ").is_none() && config.target("Orders").is_none());
+    assert!(target.facts().databases.allow("orders") && !target.facts().databases.allow("Orders"));
     assert_eq!(config.record.store, Path::new("/var/lib/curfew/recordings"));
     assert_eq!(config.record.checkpoint.file, Path::new("/var/lib/curfew/checkpoints.jsonl"));
     assert_eq!(config.session.countdown, [600, 300, 60, 10].map(Duration::from_secs));
@@ -120,8 +121,8 @@ fn every_optional_key_reads() {
         .replace("\"realm_access.groups\"", "['https://example.com/groups']\ngroups = ['sre']\nscopes = ['email', 'groups']")
         .replace("\"file:///var/lib/curfew/recordings\"", "'rec'\nmode = 'best-effort'\ncheckpoint = { file = '/mnt/cp', every = '5s' }\n[session]\ncountdown = ['10s', '1m', '10s']\nmax_staleness = '20s'\n[log]\nformat = 'json'\nlevel = 'debug'");
     let config = parse(&text);
-    assert!(config.server.trusts("::ffff:10.0.0.1".parse().unwrap()));
-    assert!(!config.server.trusts("10.0.0.2".parse().unwrap()));
+    let proxies = ["10.0.0.1/32", "::1/128"].map(|network| network.parse().unwrap());
+    assert_eq!(config.server.trusted_proxies, proxies);
     assert_eq!(config.server.node, "gate-1");
     assert_eq!(config.listen.http.tls, ListenTls::Off);
     assert!(config.listen.http.proxy_protocol && !config.listen.postgres.proxy_protocol);

@@ -6,6 +6,7 @@ use curfew_adapter::HostPort;
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::contract::fold_email;
 use crate::toml_doc::Value;
 
 /// The name of a target, provider or node: it stands in URLs, file names, metrics and on psql's command line.
@@ -78,14 +79,14 @@ fn on_loopback(url: &Url) -> bool {
 
 /// An email address, lower-cased: the form under which people compare.
 pub(super) fn email(value: &Value<'_>) -> Option<String> {
-    let text = value.string()?.to_lowercase();
+    let text = fold_email(&value.string()?);
     let fits = text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && is_domain(domain));
     value.check(fits.then_some(text).ok_or("must be email addresses such as \"alice@example.com\""))
 }
 
 /// A domain such as `example.com`, lower-cased.
 pub(super) fn domain(value: &Value<'_>) -> Option<String> {
-    let text = value.string()?.to_lowercase();
+    let text = fold_email(&value.string()?);
     let fits = is_domain(&text);
     value.check(fits.then_some(text).ok_or("must be domains such as \"example.com\", without an @"))
 }
@@ -94,7 +95,7 @@ fn is_domain(text: &str) -> bool {
     !text.is_empty()
         && text.split('.').all(|label| {
             !label.is_empty()
-                && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
                 && !label.starts_with('-')
         })
 }
