@@ -1,11 +1,11 @@
 //! The guard at the socket, below TLS: whoever holds the stream, the core can still shut it down.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// A TCP stream whose [`SocketHandle`] can shut it down from anywhere, at any time.
@@ -66,13 +66,25 @@ impl AsyncRead for GuardedSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read(buf.initialize_unfilled()) {
-                Ok(read) => {
+            let room = buf.initialize_unfilled();
+            let mut short = None;
+            let done = self.0.try_io(Interest::READABLE, || {
+                let read = (&*socket2::SockRef::from(&*self.0)).read(room)?;
+                if read == 0 || read == room.len() {
+                    return Ok(read);
+                }
+                // The socket is drained: saying so here saves the read that would only find that out, on
+                // the same ground as in tokio's own TcpStream.
+                short = Some(read);
+                Err(io::ErrorKind::WouldBlock.into())
+            });
+            match (done, short) {
+                (Ok(read), _) | (Err(_), Some(read)) => {
                     buf.advance(read);
                     return Poll::Ready(Ok(()));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
+                (Err(error), None) if error.kind() == io::ErrorKind::WouldBlock => {}
+                (Err(error), None) => return Poll::Ready(Err(error)),
             }
         }
     }

@@ -1,1 +1,130 @@
-//! placeholder
+//! The Postgres adapter: `psql` on one side, a Postgres server on the other, the lease in between.
+//!
+//! - `codec`: the protocol as pure bytes.
+//! - `client`: TLS, startup, sign-in, refusals.
+//! - `target`: the account's connection, and the end of what it left behind.
+//! - `relay`: bytes both ways, recorded before they are forwarded.
+//! - `session`: from admission to close.
+//!
+//! It never sees the store, the configuration or HTTP, and it decides nothing: the gate does.
+
+mod cancel;
+mod client;
+mod codec;
+mod countdown;
+mod goodbye;
+mod limit;
+mod relay;
+mod session;
+mod stream;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use cancel::CancelKeys;
+use client::{Client, Greeting, Left, Parameters, Sentence};
+use codec::backend;
+use curfew_adapter::{Adapter, AdapterError, ClientIo, Ended, Gate, Peer, Proof, Protocol};
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+/// The name of the protocol in TLS (IANA's registry of ALPN protocol IDs).
+const ALPN: &[u8] = b"postgresql";
+
+/// What may differ between listeners.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Sessions without TLS are allowed. For loopback and tests.
+    pub plaintext: bool,
+}
+
+/// Speaks Postgres.
+#[derive(Debug)]
+pub struct PostgresAdapter {
+    tls: Arc<rustls::ServerConfig>,
+    options: Options,
+    keys: Arc<CancelKeys>,
+}
+
+impl PostgresAdapter {
+    /// Serves clients with the certificate in `tls`. A client certificate that it asks for must be
+    /// checked for possession there; what it is worth is the gate's to say.
+    pub fn new(tls: Arc<rustls::ServerConfig>, options: Options) -> Self {
+        let mut tls = Arc::unwrap_or_clone(tls);
+        tls.alpn_protocols = vec![ALPN.to_vec()];
+        Self { tls: Arc::new(tls), options, keys: Arc::default() }
+    }
+
+    async fn connection(&self, io: ClientIo, peer: Peer, gate: Gate) -> Result<Ended, AdapterError> {
+        let (stream, startup, pending) = match client::greet(io, self.tls.clone(), &self.options).await? {
+            Greeting::Startup(stream, startup, pending) => (stream, startup, pending),
+            Greeting::Cancel(stream, key) => {
+                client::serve_cancel(stream, key, peer, &self.keys).await;
+                return Ok(Ended::Cancel);
+            }
+            Greeting::Refused(stream, sentence) => {
+                let broken = sentence.code == "08P01";
+                let cause = sentence.notice.message.clone();
+                Client::new(stream, Vec::new(), false).refuse(&sentence).await;
+                return if broken { Err(AdapterError::Protocol(cause)) } else { Ok(Ended::Refused) };
+            }
+            Greeting::Gone => return Ok(Ended::Refused),
+        };
+        let minor = startup.minor;
+        let certificates = stream.peer_certificates();
+        let mut client = Client::new(stream, pending, false);
+        let Parameters { ask, settings, unknown_options } = match client::read_parameters(startup) {
+            Ok(parameters) => parameters,
+            Err(sentence) => {
+                client.refuse(&sentence).await;
+                return Ok(Ended::Refused);
+            }
+        };
+        client.shows(ask.can_wait);
+        if minor > 0 || !unknown_options.is_empty() {
+            backend::negotiate(&mut client.unsent, unknown_options.iter().map(String::as_str));
+        }
+        let proof = certificates.map_or(Proof::Link, Proof::Certificate);
+        let startup = gate.connection().startup.clone();
+        let pause = || startup.pause();
+        let admitted = async {
+            let who = match client.follow(&mut gate.sign_in(proof, &ask), pause).await? {
+                Ok(who) => who,
+                Err(sentence) => return Ok(Err(sentence)),
+            };
+            client.follow(&mut gate.admit(who, &ask), pause).await
+        };
+        match admitted.await {
+            Ok(Ok(session)) => {
+                startup.finish();
+                Ok(session::run(session, client, &settings, &self.keys).await)
+            }
+            Ok(Err(sentence)) => {
+                client.refuse(&sentence).await;
+                Ok(Ended::Refused)
+            }
+            Err(Left::Gone) => Ok(Ended::Refused),
+            Err(Left::Flood) => {
+                let what = "it talks before the session begins";
+                client.refuse(&Sentence::protocol(what)).await;
+                Err(AdapterError::Protocol(what.to_owned()))
+            }
+        }
+    }
+}
+
+impl Adapter for PostgresAdapter {
+    fn protocol(&self) -> Protocol {
+        Protocol::Postgres
+    }
+
+    fn serve(
+        self: Arc<Self>,
+        io: ClientIo,
+        peer: Peer,
+        gate: Gate,
+    ) -> BoxFuture<'static, Result<Ended, AdapterError>> {
+        Box::pin(async move { self.connection(io, peer, gate).await })
+    }
+}

@@ -1,0 +1,328 @@
+//! A core made of script: who is signed in, what is admitted, and how the lease ends are the test's to say.
+
+use crate::sink::MemorySink;
+use curfew_adapter::{
+    Ask, Clock, Closing, Connection, Core, Counters, Deadline, EndReason, GrantId, HostPort, Identity,
+    IdentityId, IdentityKind, LeaseKeeper, Notice, ParameterPolicy, Progress, Proof, RecordPolicy, Recorder,
+    Refusal, RequestId, Secret, Session, SessionHost, SignedIn, SigninId, SocketHandle, TargetRoute,
+    TargetTls, Terms, TlsMode,
+};
+use futures_util::future::BoxFuture;
+use jiff::SignedDuration;
+use rustls::RootCertStore;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// How long the guard below TLS waits after the end, as in the core itself.
+const GUARD: Duration = Duration::from_secs(2);
+
+/// What the core is to say and do.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// Shown before the sign-in, which then waits for [`FakeCore::go_on`].
+    pub link: Option<Notice>,
+    /// Shown before the admission, which then waits for [`FakeCore::go_on`].
+    pub pending: Option<Notice>,
+    /// Refuses the sign-in.
+    pub refuse_sign_in: Option<Refusal>,
+    /// Refuses the admission.
+    pub refuse: Option<Refusal>,
+    /// Where the target is.
+    pub target: SocketAddr,
+    /// How TLS is spoken to it.
+    pub tls: TargetTls,
+    /// The account's secret.
+    pub secret: String,
+    /// The database.
+    pub database: Option<String>,
+    /// How long the lease lives.
+    pub lease: Duration,
+    /// The steps of the countdown.
+    pub countdown: Vec<Duration>,
+    /// How much of parameters is recorded.
+    pub parameters: ParameterPolicy,
+    /// The clock of the leases.
+    pub clock: Clock,
+}
+
+impl Script {
+    /// Everything goes well: signed in and admitted at once, for an hour, without TLS to the target.
+    ///
+    /// # Panics
+    /// Where rustls has no protocol version to offer.
+    #[expect(clippy::expect_used, reason = "a test that can't begin has failed")]
+    pub fn fine(target: SocketAddr) -> Self {
+        Self {
+            link: None,
+            pending: None,
+            refuse_sign_in: None,
+            refuse: None,
+            target,
+            tls: TargetTls::new(TlsMode::Disable, RootCertStore::empty()).expect("a mode without demands"),
+            secret: "the account's secret".to_owned(),
+            database: Some("orders".to_owned()),
+            lease: Duration::from_secs(3600),
+            countdown: Vec::new(),
+            parameters: ParameterPolicy::Full,
+            clock: Clock::system(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    asks: Vec<(Ask, bool)>,
+    keepers: Vec<LeaseKeeper>,
+    counters: Vec<Arc<Counters>>,
+    closings: Vec<Closing>,
+    abandoned: usize,
+    given_up: usize,
+}
+
+/// The double of the core.
+#[derive(Debug)]
+pub struct FakeCore {
+    script: Mutex<Script>,
+    seen: Mutex<Seen>,
+    changed: watch::Sender<u64>,
+    go_on: Notify,
+    sink: Arc<MemorySink>,
+}
+
+impl FakeCore {
+    /// A core that follows `script`.
+    pub fn new(script: Script) -> Arc<Self> {
+        Arc::new(Self {
+            script: Mutex::new(script),
+            seen: Mutex::default(),
+            changed: watch::Sender::new(0),
+            go_on: Notify::new(),
+            sink: Arc::default(),
+        })
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Seen)) {
+        note(&mut self.seen());
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    fn script(&self) -> Script {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another script from the next connection on.
+    pub fn rewrite(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.script.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whoever waits has been dealt with: a link opened, a request approved.
+    pub fn go_on(&self) {
+        self.go_on.notify_one();
+    }
+
+    /// The recording of all its sessions.
+    pub fn sink(&self) -> &Arc<MemorySink> {
+        &self.sink
+    }
+
+    /// What was asked for, and whether a certificate was shown.
+    pub fn asks(&self) -> Vec<(Ask, bool)> {
+        self.seen().asks.clone()
+    }
+
+    /// How many sessions were dropped without being closed.
+    pub fn abandoned(&self) -> usize {
+        self.seen().abandoned
+    }
+
+    /// How many waits were given up because the client left.
+    pub fn given_up(&self) -> usize {
+        self.seen().given_up
+    }
+
+    /// The keeper of the first session's lease, once it is admitted.
+    pub async fn keeper(&self) -> LeaseKeeper {
+        self.until(|seen| seen.keepers.first().cloned()).await
+    }
+
+    /// How many bytes the first session's target has sent so far.
+    pub async fn bytes_from_target(&self) -> u64 {
+        self.until(|seen| seen.counters.first().map(|counters| counters.bytes().1)).await
+    }
+
+    /// How sessions were closed so far, in that order.
+    pub fn closings(&self) -> Vec<Closing> {
+        self.seen().closings.clone()
+    }
+
+    /// How the first session was closed, once it is.
+    pub async fn closing(&self) -> Closing {
+        self.until(|seen| seen.closings.first().cloned()).await
+    }
+
+    /// Waits for a session to be dropped without being closed.
+    pub async fn until_abandoned(&self) {
+        self.until(|seen| (seen.abandoned > 0).then_some(())).await;
+    }
+
+    /// Waits for a wait to be given up.
+    pub async fn until_given_up(&self) {
+        self.until(|seen| (seen.given_up > 0).then_some(())).await;
+    }
+
+    async fn until<T>(&self, find: impl Fn(&Seen) -> Option<T>) -> T {
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if let Some(found) = find(&self.seen()) {
+                return found;
+            }
+            // The sender lives in `self`.
+            let _ = changed.changed().await;
+        }
+    }
+
+    async fn wait(self: &Arc<Self>) {
+        let waiting = Waiting(Some(self.clone()));
+        self.go_on.notified().await;
+        waiting.over();
+    }
+
+    fn session(self: &Arc<Self>, who: SignedIn, ask: &Ask) -> Session {
+        let script = self.script();
+        let until =
+            script.clock.wall() + SignedDuration::try_from(script.lease).unwrap_or(SignedDuration::ZERO);
+        let notice = Notice {
+            message: "curfew: your access has ended".to_owned(),
+            detail: "The grant's time was up.".to_owned(),
+            hint: "Ask again.".to_owned(),
+        };
+        let deadline = Deadline::at(until, &script.clock);
+        let keeper = LeaseKeeper::new(script.clock.clone(), deadline, EndReason::Expired, notice);
+        let terms = Terms {
+            identity: who.identity,
+            signin: who.signin,
+            grant: GrantId::random(),
+            request: RequestId::random(),
+            contract: "a-contract".to_owned(),
+            target: TargetRoute {
+                name: ask.target.clone(),
+                protocol: curfew_adapter::Protocol::Postgres,
+                address: HostPort { host: script.target.ip().to_string(), port: script.target.port() },
+                tls: script.tls.clone(),
+            },
+            account: ask.account.clone(),
+            database: script.database.clone(),
+            record: RecordPolicy { parameters: script.parameters, mask: Vec::new(), strict: true },
+            countdown: script.countdown.clone(),
+            extend_hint: "curfew extend".to_owned(),
+        };
+        let lease = keeper.lease();
+        let counters = Arc::new(Counters::default());
+        self.note(|seen| {
+            seen.counters.push(counters.clone());
+            seen.keepers.push(keeper.clone());
+        });
+        let host = Arc::new(Host { core: self.clone(), keeper });
+        Session::admitted(Arc::new(terms), lease, Recorder::new(self.sink.clone()), counters, host)
+    }
+}
+
+/// Notices when a wait is dropped.
+struct Waiting(Option<Arc<FakeCore>>);
+
+impl Waiting {
+    fn over(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(core) = &self.0 {
+            core.note(|seen| seen.given_up += 1);
+        }
+    }
+}
+
+impl Core for FakeCore {
+    fn sign_in(self: Arc<Self>, _: Connection, proof: Proof, ask: Ask) -> Progress<SignedIn> {
+        let certificate = matches!(proof, Proof::Certificate(_));
+        self.note(|seen| seen.asks.push((ask, certificate)));
+        Progress::new(|teller| async move {
+            let script = self.script();
+            if let Some(link) = script.link {
+                teller.show(link).await;
+                self.wait().await;
+            }
+            match script.refuse_sign_in {
+                Some(refusal) => Err(refusal),
+                None => Ok(SignedIn { identity: alice(), signin: SigninId::random() }),
+            }
+        })
+    }
+
+    fn admit(self: Arc<Self>, _: Connection, who: SignedIn, ask: Ask) -> Progress<Session> {
+        Progress::new(|teller| async move {
+            let script = self.script();
+            if let Some(pending) = script.pending {
+                teller.show(pending).await;
+                self.wait().await;
+            }
+            match script.refuse {
+                Some(refusal) => Err(refusal),
+                None => Ok(self.session(who, &ask)),
+            }
+        })
+    }
+}
+
+fn alice() -> Identity {
+    Identity {
+        id: IdentityId::random(),
+        person: "alice@example.com".to_owned(),
+        email: "alice@example.com".to_owned(),
+        name: "Alice".to_owned(),
+        groups: Vec::new(),
+        kind: IdentityKind::User,
+    }
+}
+
+struct Host {
+    core: Arc<FakeCore>,
+    keeper: LeaseKeeper,
+}
+
+impl SessionHost for Host {
+    fn secret(&self) -> BoxFuture<'_, Result<Secret, Refusal>> {
+        let secret = Secret::new(self.core.script().secret);
+        Box::pin(async move { Ok(secret) })
+    }
+
+    fn hold(&self, socket: SocketHandle) {
+        let lease = self.keeper.lease();
+        drop(curfew_adapter::task::supervised("guard", async move {
+            lease.ended().await;
+            tokio::time::sleep(GUARD).await;
+            socket.shutdown();
+        }));
+    }
+
+    fn close(self: Arc<Self>, closing: Closing) -> BoxFuture<'static, EndReason> {
+        Box::pin(async move {
+            let reason = self.keeper.ended().map_or(closing.reason, |end| end.reason);
+            self.core.note(|seen| seen.closings.push(closing));
+            reason
+        })
+    }
+
+    fn abandoned(self: Arc<Self>) {
+        self.core.note(|seen| seen.abandoned += 1);
+    }
+}

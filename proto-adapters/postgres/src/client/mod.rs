@@ -1,0 +1,16 @@
+//! The client's side until its session begins: TLS, startup, sign-in, admission, refusals.
+//!
+//! Nothing here reaches a target, and nothing that a client says before it is admitted is carried out.
+
+mod cancel;
+mod negotiate;
+mod options;
+mod parameters;
+mod refuse;
+mod wait;
+
+pub use cancel::serve as serve_cancel;
+pub use negotiate::{Greeting, greet};
+pub use parameters::{Parameters, read as read_parameters};
+pub use refuse::{Sentence, fatal};
+pub use wait::{Client, Left};

@@ -1,0 +1,320 @@
+//! The life of a session: bytes both ways, in one future on one thread.
+//!
+//! Each direction reads once, has what it read looked at and recorded, writes it in one piece, and reads
+//! again only when all of it is written: a slow reader pushes back on its own writer and on nobody else.
+//! The lease, the countdown and cancels are looked at first, each time.
+
+mod buffer;
+mod expect;
+mod fault;
+mod inject;
+mod names;
+mod pump;
+mod results;
+mod statements;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use crate::cancel::{Registration, Told};
+use crate::countdown::Countdown;
+use crate::goodbye::Left;
+use crate::stream::Stream;
+use crate::target::{BackendKey, Found, forward_cancel};
+use curfew_adapter::{End, Event, Leased, Session};
+pub use fault::Fault;
+use futures_util::future::BoxFuture;
+use inject::Inject;
+use pump::Pump;
+use results::FromTarget;
+use statements::{FromClient, Statements};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// How long buffers that have grown may lie idle.
+const LULL: Duration = Duration::from_secs(2);
+
+/// Why the relay stopped.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The lease is over.
+    Over(End),
+    /// The client went away, or said goodbye.
+    ClientLeft,
+    /// The target went away.
+    TargetLeft,
+    /// Something can't go on.
+    Fault(Fault),
+}
+
+/// A session with both of its ends.
+pub struct Relay<'a> {
+    session: &'a Session,
+    key: Option<&'a BackendKey>,
+    client: Leased<Stream>,
+    target: Leased<Stream>,
+    up: Pump,
+    down: Pump,
+    inject: Inject,
+    statements: Statements,
+    cancels: Registration,
+    cancelling: Option<(BoxFuture<'a, io::Result<()>>, Told)>,
+    /// The target takes nothing more; what it has still to say is passed on.
+    deaf: bool,
+    lull: Option<Pin<Box<Sleep>>>,
+}
+
+/// What both ends have said before the relay begins.
+#[derive(Debug, Default)]
+pub struct Beginnings {
+    /// To the client, before anything else.
+    pub greeting: Vec<u8>,
+    /// From the client.
+    pub client: Vec<u8>,
+    /// From the target.
+    pub target: Vec<u8>,
+}
+
+/// What is left of a relay when it has stopped.
+pub struct Remains {
+    /// The client's connection.
+    pub client: Leased<Stream>,
+    /// The target's connection.
+    pub target: Leased<Stream>,
+    /// What is found on the target.
+    pub found: Found,
+    /// How the client's stream was left.
+    pub client_left: Left,
+    /// Whether the target has said itself why it left.
+    pub told_fatal: bool,
+}
+
+impl<'a> Relay<'a> {
+    /// Puts the two ends together.
+    pub fn new(
+        session: &'a Session,
+        (client, target): (Stream, Stream),
+        key: Option<&'a BackendKey>,
+        cancels: Registration,
+        beginnings: Beginnings,
+    ) -> Self {
+        Self {
+            session,
+            key,
+            client: session.guard(client),
+            target: session.guard(target),
+            up: Pump::holding(&beginnings.client),
+            down: Pump::holding(&beginnings.target),
+            inject: Inject::holding(beginnings.greeting),
+            statements: Statements::new(session.recorder().clone(), session.terms().record.parameters),
+            cancels,
+            cancelling: None,
+            deaf: false,
+            lull: None,
+        }
+    }
+
+    /// Passes bytes until something ends it.
+    pub async fn run(&mut self) -> Outcome {
+        let session = self.session;
+        let mut ended = pin!(session.lease().ended());
+        let mut countdown = Countdown::new(session.lease().clone(), session.terms().clone());
+        poll_fn(|cx| {
+            if let Poll::Ready(end) = ended.as_mut().poll(cx) {
+                return Poll::Ready(Outcome::Over(end));
+            }
+            while let Poll::Ready(warning) = countdown.poll_next(cx) {
+                let told = Event::Countdown { remaining: warning.remaining.as_secs() };
+                if session.recorder().append(&told).is_err() {
+                    return Poll::Ready(Outcome::Fault(Fault::Recording));
+                }
+                self.inject.notice(&countdown.notice(&warning));
+            }
+            match self.poll_cancels(cx).and_then(|()| self.poll_both(cx)) {
+                Ok(()) => Poll::Pending,
+                // An end that came in the middle of it is what stopped it.
+                Err(outcome) => Poll::Ready(match session.lease().check() {
+                    Err(end) => Outcome::Over(end),
+                    Ok(()) => outcome,
+                }),
+            }
+        })
+        .await
+    }
+
+    /// Takes the relay apart. Its cancel key is dead from now on.
+    pub fn remains(self) -> Remains {
+        let (outstanding, queued) = self.statements.outstanding();
+        let found = Found {
+            outstanding,
+            queued,
+            between_messages: self.up.is_between_messages() && !self.up.is_unflushed() && !self.deaf,
+            told: self.up.is_over() && self.up.is_drained(),
+        };
+        Remains {
+            client: self.client,
+            target: self.target,
+            found,
+            client_left: Left {
+                between_messages: self.down.is_between_messages() && self.inject.is_between_messages(),
+                unflushed: self.down.is_unflushed() || self.inject.is_unflushed(),
+            },
+            told_fatal: self.statements.told_fatal(),
+        }
+    }
+
+    fn poll_both(&mut self, cx: &mut Context<'_>) -> Result<(), Outcome> {
+        loop {
+            let open = match self.session.recorder().poll_ready(cx) {
+                Poll::Ready(Ok(())) => true,
+                Poll::Ready(Err(_)) => return Err(Outcome::Fault(Fault::Recording)),
+                Poll::Pending => false,
+            };
+            let up = !self.deaf && self.poll_up(cx, open)?;
+            let down = self.poll_down(cx, open)?;
+            if !up && !down {
+                break;
+            }
+        }
+        self.poll_lull(cx);
+        Ok(())
+    }
+
+    /// From the client to the target. `true` where bytes were read.
+    fn poll_up(&mut self, cx: &mut Context<'_>, open: bool) -> Result<bool, Outcome> {
+        let mut moved = false;
+        loop {
+            match self.up.poll_write(cx, &mut self.target) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    self.deaf = true;
+                    return Ok(false);
+                }
+                Poll::Pending => return Ok(moved),
+            }
+            if open {
+                let now = self.session.clock().boot();
+                self.up.vet(&mut FromClient(self.statements.at(now))).map_err(Outcome::Fault)?;
+            }
+            if self.up.has_vetted() {
+                continue;
+            }
+            if self.up.is_over() {
+                let _ = self.up.poll_flush(cx, &mut self.target);
+                return Err(Outcome::ClientLeft);
+            }
+            if moved || !open || self.up.is_held() {
+                break;
+            }
+            match self.up.poll_read(cx, &mut self.client) {
+                Poll::Ready(Ok(read)) if read > 0 => {
+                    self.session.counters().from_client(read, self.session.clock().boot());
+                    moved = true;
+                }
+                Poll::Ready(_) => return Err(Outcome::ClientLeft),
+                Poll::Pending => break,
+            }
+        }
+        if let Poll::Ready(Err(_)) = self.up.poll_flush(cx, &mut self.target) {
+            self.deaf = true;
+        }
+        Ok(moved)
+    }
+
+    /// From the target to the client. `true` where bytes were read.
+    fn poll_down(&mut self, cx: &mut Context<'_>, open: bool) -> Result<bool, Outcome> {
+        let left = |_| Outcome::ClientLeft;
+        let mut moved = false;
+        loop {
+            match self.down.poll_write(cx, &mut self.client) {
+                Poll::Ready(done) => done.map_err(left)?,
+                Poll::Pending => return Ok(moved),
+            }
+            if self.down.is_drained() {
+                match self.inject.poll_write(cx, &mut self.client) {
+                    Poll::Ready(done) => done.map_err(left)?,
+                    Poll::Pending => return Ok(moved),
+                }
+            }
+            if open {
+                let now = self.session.clock().boot();
+                self.down.vet(&mut FromTarget(self.statements.at(now))).map_err(Outcome::Fault)?;
+            }
+            if self.down.has_vetted() {
+                continue;
+            }
+            if moved || !open {
+                break;
+            }
+            match self.down.poll_read(cx, &mut self.target) {
+                Poll::Ready(Ok(read)) if read > 0 => {
+                    self.session.counters().from_target(read, self.session.clock().boot());
+                    moved = true;
+                }
+                Poll::Ready(_) => return Err(Outcome::TargetLeft),
+                Poll::Pending => break,
+            }
+        }
+        if let Poll::Ready(done) = self.down.poll_flush(cx, &mut self.client) {
+            done.map_err(left)?;
+        }
+        if let Poll::Ready(done) = self.inject.poll_flush(cx, &mut self.client) {
+            done.map_err(left)?;
+        }
+        Ok(moved)
+    }
+
+    /// Passes on the client's wish to cancel, one at a time: a wish that comes while one is under way is
+    /// one with the next.
+    fn poll_cancels(&mut self, cx: &mut Context<'_>) -> Result<(), Outcome> {
+        loop {
+            if let Some((cancelling, _)) = &mut self.cancelling {
+                match cancelling.as_mut().poll(cx) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(done) => {
+                        if let Err(error) = done {
+                            tracing::warn!(%error, "the target could not be told to cancel");
+                        }
+                        // The client's connection is closed when this is dropped.
+                        self.cancelling = None;
+                    }
+                }
+            }
+            let Poll::Ready(Some(told)) = self.cancels.requests().poll_recv(cx) else {
+                return Ok(());
+            };
+            let Some(key) = self.key else { continue };
+            if self.session.recorder().append(&Event::Cancel).is_err() {
+                return Err(Outcome::Fault(Fault::Recording));
+            }
+            self.cancelling = Some((Box::pin(forward_cancel(self.session, key)), told));
+        }
+    }
+
+    /// Buffers that have grown are given back when nothing has passed for a while.
+    fn poll_lull(&mut self, cx: &mut Context<'_>) {
+        if !self.up.has_grown() && !self.down.has_grown() {
+            self.lull = None;
+            return;
+        }
+        let lull = self.lull.get_or_insert_with(|| Box::pin(tokio::time::sleep(LULL)));
+        let last = self.session.counters().last_activity();
+        while lull.as_mut().poll(cx).is_ready() {
+            let idle = self.session.clock().boot().since(last);
+            if idle >= LULL {
+                self.up.shrink();
+                self.down.shrink();
+            }
+            if idle >= LULL && !self.up.has_grown() && !self.down.has_grown() {
+                self.lull = None;
+                return;
+            }
+            lull.as_mut().reset(Instant::now() + LULL);
+        }
+    }
+}

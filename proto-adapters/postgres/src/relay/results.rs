@@ -1,0 +1,265 @@
+//! What came of the statements: each answer of the target goes to what it answers.
+//!
+//! Answers that nobody waits for pass all the same: the client judges them, the recording has what is
+//! known.
+
+use super::expect::{Expect, Sent};
+use super::fault::Fault;
+use super::pump::{Inspector, Look, Verdict};
+use super::statements::Statements;
+use crate::codec::frame::Head;
+use crate::codec::{Cursor, backend, frontend, limits, report};
+use curfew_adapter::Event;
+
+/// What a result says in place of a command tag.
+const EMPTY: &str = "(empty)";
+const SUSPENDED: &str = "(suspended)";
+const FUNCTION: &str = "(function)";
+
+/// Why a statement has no result of its own.
+const NOT_RUN: &str = "not run: a message before it failed";
+
+/// SQLSTATE in_failed_sql_transaction, which comes nearest.
+const NOT_RUN_STATE: &str = "25P02";
+
+impl Statements {
+    fn result(&mut self, sent: Sent, tag: &str, error: Option<(&str, &str)>) -> Result<(), Fault> {
+        let passed = std::mem::take(&mut self.passed);
+        let micros = u64::try_from(self.now.since(sent.at).as_micros()).unwrap_or(u64::MAX);
+        self.recorder.append(&Event::Result {
+            n: sent.n,
+            tag,
+            rows: passed.rows,
+            bytes: passed.bytes,
+            copy_in: passed.copy_in,
+            micros,
+            sqlstate: error.map(|(code, _)| code),
+            error: error.map(|(_, message)| message),
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn not_run(&mut self, sent: Sent) -> Result<(), Fault> {
+        self.recorder.append(&Event::Result {
+            n: sent.n,
+            tag: "",
+            rows: 0,
+            bytes: 0,
+            copy_in: 0,
+            micros: 0,
+            sqlstate: Some(NOT_RUN_STATE),
+            error: Some(NOT_RUN),
+        })?;
+        Ok(())
+    }
+
+    /// A command is complete; more may follow in a Query.
+    fn complete(&mut self, tag: &str) -> Result<(), Fault> {
+        self.copying = false;
+        match self.expected.front() {
+            Some(Expect::Query(sent) | Expect::Function(sent)) => {
+                let sent = *sent;
+                self.result(sent, tag, None)?;
+            }
+            Some(Expect::Execute(sent)) => {
+                let sent = *sent;
+                self.expected.pop_if(|_| true);
+                self.result(sent, tag, None)?;
+            }
+            _ => {}
+        }
+        // SQL can make a name stand for another statement than the one that was parsed under it.
+        if matches!(tag, "PREPARE" | "DEALLOCATE ALL" | "DISCARD ALL") {
+            self.names.forget_statements();
+        }
+        Ok(())
+    }
+
+    fn error(&mut self, body: &[u8]) -> Result<(), Fault> {
+        let told = report::read(body);
+        self.fatal |= told.is_fatal();
+        self.copying = false;
+        let error = Some((&*told.code, &*told.message));
+        match self.expected.front() {
+            None => Ok(()),
+            // The answer goes on to ReadyForQuery.
+            Some(Expect::Query(sent) | Expect::Function(sent)) => {
+                let sent = *sent;
+                self.result(sent, "", error)
+            }
+            // What the implicit commit found: it belongs to the statement before.
+            Some(Expect::Sync) => {
+                let sent = Sent { n: self.last, at: self.now };
+                if self.last > 0 { self.result(sent, "", error) } else { Ok(()) }
+            }
+            Some(_) => {
+                let failed = self.expected.pop_if(|_| true);
+                if let Some(Expect::Execute(sent)) = failed {
+                    self.result(sent, "", error)?;
+                    return self.skip_to_sync(None);
+                }
+                self.skip_to_sync(failed)
+            }
+        }
+    }
+
+    /// The target skips everything behind `failed`, up to the next Sync.
+    fn skip_to_sync(&mut self, failed: Option<Expect>) -> Result<(), Fault> {
+        let mut skipped: Vec<_> = failed.into_iter().collect();
+        while let Some(expect) = self.expected.pop_if(|expect| !matches!(expect, Expect::Sync)) {
+            skipped.push(expect);
+        }
+        self.skipping = self.expected.front().is_none();
+        let mut sent = Vec::new();
+        // Backwards, so that a name ends up with what it stood for before the first of them.
+        for expect in skipped.into_iter().rev() {
+            match self.undo(expect)? {
+                Expect::Query(statement) | Expect::Function(statement) | Expect::Execute(statement) => {
+                    sent.push(statement);
+                }
+                _ => {}
+            }
+        }
+        sent.into_iter().rev().try_for_each(|statement| self.not_run(statement))
+    }
+
+    /// Takes back what was noted when the message was forwarded.
+    fn undo(&mut self, expect: Expect) -> Result<Expect, Fault> {
+        match expect {
+            Expect::Parse(name, before) | Expect::CloseStatement(name, before) => {
+                self.names.set_statement(&name, before)?;
+                Ok(Expect::CopyEnd)
+            }
+            Expect::Bind(name, before) | Expect::ClosePortal(name, before) => {
+                self.names.set_portal(&name, before)?;
+                Ok(Expect::CopyEnd)
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// ReadyForQuery: answers a Query, a FunctionCall or a Sync, and whatever stands before it.
+    fn ready(&mut self) {
+        self.copying = false;
+        while let Some(expect) = self.expected.pop_if(|_| true) {
+            if matches!(expect, Expect::Query(_) | Expect::Function(_) | Expect::Sync) {
+                return;
+            }
+        }
+        self.skipping = false;
+    }
+
+    fn copy_in(&mut self) {
+        self.copying = true;
+        if matches!(self.expected.front(), Some(Expect::Execute(_))) {
+            self.expected.forget_syncs_in_copy();
+        }
+    }
+
+    /// A statement's parameter types, where the client left them to the server.
+    fn described(&mut self, body: &[u8]) -> Result<(), Fault> {
+        if let Some(Expect::DescribeStatement(name)) = self.expected.front() {
+            let types = frontend::parameter_description(body).map_err(|e| Fault::Target(e.0))?;
+            if let Some(prepared) = self.names.statement_mut(name) {
+                prepared.types = types.collect();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Looks at what comes from the target.
+pub struct FromTarget<'a>(pub &'a mut Statements);
+
+impl Inspector for FromTarget<'_> {
+    type Fault = Fault;
+
+    fn head(&mut self, Head { tag, body }: Head) -> Result<Look, Fault> {
+        match tag {
+            // The types that fe-protocol3.c lets be long (VALID_LONG_MESSAGE_TYPE).
+            backend::DATA_ROW
+            | backend::COPY_DATA
+            | backend::ROW_DESCRIPTION
+            | backend::ERROR
+            | backend::NOTICE
+            | backend::NOTIFICATION
+            | backend::FUNCTION_RESULT => Ok(Look::Pieces),
+            backend::PARAMETER_DESCRIPTION if body <= 2 + 4 * usize::from(u16::MAX) => Ok(Look::Whole),
+            backend::BIND_COMPLETE
+            | backend::CLOSE_COMPLETE
+            | backend::COMMAND_COMPLETE
+            | backend::COPY_DONE
+            | backend::COPY_IN
+            | backend::COPY_OUT
+            | backend::EMPTY_QUERY
+            | backend::NO_DATA
+            | backend::PARAMETER_STATUS
+            | backend::PARSE_COMPLETE
+            | backend::PORTAL_SUSPENDED
+            | backend::READY
+                if body <= limits::BACKEND_SMALL =>
+            {
+                Ok(Look::Whole)
+            }
+            // Among them requests to authenticate: nobody but the gate asks the client for that.
+            _ => Err(Fault::Target("a message that has no place in a session")),
+        }
+    }
+
+    fn message(&mut self, tag: u8, body: &[u8]) -> Result<Verdict, Fault> {
+        let statements = &mut *self.0;
+        match tag {
+            backend::DATA_ROW => {
+                statements.passed.rows += 1;
+                statements.passed.bytes += body.len() as u64;
+            }
+            backend::COPY_DATA => statements.passed.bytes += body.len() as u64,
+            backend::COMMAND_COMPLETE => {
+                let tag = Cursor::new(body).string().map_err(|e| Fault::Target(e.0))?;
+                statements.complete(&String::from_utf8_lossy(tag))?;
+            }
+            backend::EMPTY_QUERY => statements.complete(EMPTY)?,
+            backend::PORTAL_SUSPENDED => statements.complete(SUSPENDED)?,
+            backend::FUNCTION_RESULT => statements.complete(FUNCTION)?,
+            backend::ERROR => statements.error(body)?,
+            backend::READY => statements.ready(),
+            backend::COPY_IN => statements.copy_in(),
+            backend::PARAMETER_DESCRIPTION => statements.described(body)?,
+            backend::PARSE_COMPLETE => drop(statements.expected.pop_if(|e| matches!(e, Expect::Parse(..)))),
+            backend::BIND_COMPLETE => drop(statements.expected.pop_if(|e| matches!(e, Expect::Bind(..)))),
+            backend::CLOSE_COMPLETE => drop(
+                statements
+                    .expected
+                    .pop_if(|e| matches!(e, Expect::CloseStatement(..) | Expect::ClosePortal(..))),
+            ),
+            // In a Query a row description belongs to its result.
+            backend::ROW_DESCRIPTION | backend::NO_DATA => drop(
+                statements
+                    .expected
+                    .pop_if(|e| matches!(e, Expect::DescribeStatement(_) | Expect::DescribePortal)),
+            ),
+            _ => {}
+        }
+        Ok(Verdict::Pass)
+    }
+
+    fn pieces(&mut self, Head { tag, body }: Head, beginning: &[u8]) -> Result<Verdict, Fault> {
+        match tag {
+            backend::DATA_ROW => {
+                self.0.passed.rows += 1;
+                self.0.passed.bytes += body as u64;
+                Ok(Verdict::Pass)
+            }
+            backend::COPY_DATA => {
+                self.0.passed.bytes += body as u64;
+                Ok(Verdict::Pass)
+            }
+            // Read as far as it is here; the rest is counted by nobody.
+            _ => self.message(tag, beginning),
+        }
+    }
+
+    fn malformed(&self) -> Fault {
+        Fault::Target("a message says that it is shorter than its own head")
+    }
+}

@@ -1,0 +1,188 @@
+//! A session from its admission to its close: the target is connected, the relay runs, and what is left
+//! over on both sides is put in order.
+
+use crate::cancel::{CancelKeys, Registration};
+use crate::client::{Client, Left, Sentence};
+use crate::codec::backend;
+use crate::goodbye::{self, Said};
+use crate::relay::{Beginnings, Fault, Outcome, Relay, Remains};
+use crate::target::{self, Failure, Stopper, Target, take_leave};
+use curfew_adapter::{Closing, CutReport, End, EndReason, Ended, Event, Goodbye, Session};
+use std::sync::Arc;
+
+/// SQLSTATE admin_shutdown: what Postgres itself says when it ends a session.
+const CUT: &str = "57P01";
+
+/// Runs an admitted session.
+pub async fn run(
+    session: Session,
+    mut client: Client,
+    settings: &[(String, String)],
+    keys: &Arc<CancelKeys>,
+) -> Ended {
+    let closing = match reach(&session, &mut client, settings).await {
+        Ok(target) => live(&session, client, target, keys.register()).await,
+        Err(Unreached::Over(end)) => {
+            let sentence = Sentence { code: CUT, notice: (*end.notice).clone() };
+            client.refuse(&sentence).await;
+            let cut = CutReport {
+                blocked_at: end.at,
+                goodbye: Goodbye::Sent,
+                outstanding: None,
+                target_work: "the target was not connected yet".to_owned(),
+            };
+            Closing { cut: Some(cut), ..Closing::because(end.reason) }
+        }
+        Err(Unreached::Left(Left::Gone)) => Closing::because(EndReason::ClientClosed),
+        Err(Unreached::Left(Left::Flood)) => {
+            client.refuse(&Sentence::protocol("it talks before the session begins")).await;
+            Closing::because(EndReason::ProtocolError).caused_by("the client talks out of turn")
+        }
+        Err(Unreached::Failed(failure)) => {
+            client.refuse(&failure.sentence).await;
+            Closing::because(failure.reason).caused_by(failure)
+        }
+    };
+    session.close(closing).await
+}
+
+/// Why the target was not connected.
+enum Unreached {
+    Over(End),
+    Left(Left),
+    Failed(Box<Failure>),
+}
+
+async fn reach(
+    session: &Session,
+    client: &mut Client,
+    settings: &[(String, String)],
+) -> Result<Target, Unreached> {
+    let connecting = async {
+        let name = &session.terms().target.name;
+        let socket = session.dial().await.map_err(|error| Failure::unreachable(name, error))?;
+        target::connect(session, socket, settings).await
+    };
+    let connecting = async {
+        tokio::select! {
+            biased;
+            end = session.lease().ended() => Err(Unreached::Over(end)),
+            done = connecting => done.map_err(|failure| Unreached::Failed(Box::new(failure))),
+        }
+    };
+    client.watch(connecting).await.map_err(Unreached::Left)?
+}
+
+async fn live(session: &Session, mut client: Client, target: Target, cancels: Registration) -> Closing {
+    client.authenticated();
+    let mut greeting = std::mem::take(&mut client.unsent);
+    greeting.extend_from_slice(&target.greeting);
+    backend::key_data(&mut greeting, cancels.key());
+    backend::ready(&mut greeting, b'I');
+    let beginnings = Beginnings { greeting, client: client.pending, target: target.behind };
+    let ends = (client.stream, target.stream);
+    let mut relay = Box::new(Relay::new(session, ends, target.key.as_ref(), cancels, beginnings));
+    let outcome = relay.run().await;
+    let remains = relay.remains();
+    let stopper = Stopper::new(session, target.key.as_ref(), target.ready);
+    match outcome {
+        Outcome::Over(end) => cut(session, remains, &stopper, &end).await,
+        outcome => wind_up(session, remains, &stopper, outcome).await,
+    }
+}
+
+/// The lease is over: nothing has passed since. Goodbye to the client, and an end to the target's work.
+async fn cut(session: &Session, remains: Remains, stopper: &Stopper<'_>, end: &End) -> Closing {
+    let blocked_at = session.clock().boot();
+    let Remains { client, target, found, client_left, .. } = remains;
+    let (client, target) = match (client.farewell(), target.farewell()) {
+        (Ok(client), Ok(target)) => (client.io, target.io),
+        // The lease says that it is over and that it lives: both streams are closed, which is safe.
+        _ => return Closing::because(end.reason).caused_by("no farewell from a lease that is over"),
+    };
+    if client_left.between_messages {
+        // The recording is about to be sealed; where it fails now, there is nothing left to stop.
+        let _ = session.recorder().append(&Event::Goodbye { message: &end.notice.message });
+    }
+    let sentence = Some((CUT, &*end.notice));
+    let (said, target_work) = tokio::join!(
+        goodbye::say(client, client_left, sentence, session.clock()),
+        stopper.stop(target, &found)
+    );
+    let Said { goodbye, flushed_at } = said;
+    // What TLS had already encrypted at the end still left, and is part of the session.
+    let blocked_at = if client_left.unflushed { flushed_at } else { blocked_at };
+    let cut = CutReport { blocked_at, goodbye, outstanding: found.outstanding, target_work };
+    Closing { cut: Some(cut), ..Closing::because(end.reason) }
+}
+
+/// The session ends by itself, or by somebody's fault.
+async fn wind_up(session: &Session, remains: Remains, stopper: &Stopper<'_>, outcome: Outcome) -> Closing {
+    let Remains { client, target, found, client_left, told_fatal } = remains;
+    let (closing, sentence) = verdict(outcome, told_fatal);
+    let telling = async {
+        let sentence = sentence.as_ref().map(|sentence| (sentence.code, &sentence.notice));
+        goodbye::say(client, client_left, sentence, session.clock()).await
+    };
+    let stopping = async {
+        match closing.reason {
+            EndReason::TargetClosed => drop(target),
+            // A backend that runs nothing goes when it is told.
+            _ if found.outstanding.is_none() => take_leave(target, &found).await,
+            _ => {
+                let work = stopper.stop(target, &found).await;
+                tracing::info!(outstanding = found.outstanding, work, "the client left its work behind");
+            }
+        }
+    };
+    if closing.reason == EndReason::ClientClosed {
+        drop(telling);
+        stopping.await;
+    } else {
+        tokio::join!(telling, stopping);
+    }
+    closing
+}
+
+fn verdict(outcome: Outcome, told_fatal: bool) -> (Closing, Option<Sentence>) {
+    match outcome {
+        Outcome::Over(end) => (Closing::because(end.reason), None),
+        Outcome::ClientLeft => (Closing::because(EndReason::ClientClosed), None),
+        Outcome::TargetLeft if told_fatal => (Closing::because(EndReason::TargetClosed), None),
+        Outcome::TargetLeft => {
+            let sentence = Sentence::new(
+                "08006",
+                "curfew: the target closed the connection without saying why",
+                "Connect again; if it stays so, tell whoever runs the target.",
+            );
+            (Closing::because(EndReason::TargetClosed), Some(sentence))
+        }
+        Outcome::Fault(Fault::Client(what)) => {
+            let closing =
+                Closing::because(EndReason::ProtocolError).caused_by(format_args!("client: {what}"));
+            (closing, Some(Sentence::protocol(what)))
+        }
+        Outcome::Fault(Fault::TooMuch(what)) => {
+            let closing =
+                Closing::because(EndReason::ProtocolError).caused_by(format_args!("too much: {what}"));
+            let message = format!("curfew: {what} would be more than can be recorded, so the session ends");
+            let hint = "Send less at once: statements up to 16 MiB pass, and COPY passes without a limit.";
+            (closing, Some(Sentence::new("54000", message, hint)))
+        }
+        Outcome::Fault(Fault::Target(what)) => {
+            let closing =
+                Closing::because(EndReason::ProtocolError).caused_by(format_args!("target: {what}"));
+            let message = format!("curfew: the target broke the Postgres protocol: {what}");
+            let hint = "Tell whoever runs the target; the gate's log has the cause.";
+            (closing, Some(Sentence::new("08P01", message, hint)))
+        }
+        Outcome::Fault(Fault::Recording) => {
+            let sentence = Sentence::new(
+                "58030",
+                "curfew: the session can't be recorded any more, so it ends",
+                "Tell whoever runs the gate that its recordings can't be written, and connect again then.",
+            );
+            (Closing::because(EndReason::RecordingFailed), Some(sentence))
+        }
+    }
+}
