@@ -134,7 +134,8 @@ pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     format!("SHA256:{}", data_encoding::BASE64_NOPAD.encode(digest.as_ref()))
 }
 
-pub(crate) fn pem(label: &str, der: &[u8]) -> String {
+/// DER as PEM (RFC 7468) under this label, such as `CERTIFICATE`.
+pub fn pem(label: &str, der: &[u8]) -> String {
     let body = data_encoding::BASE64.encode(der);
     let mut text = format!("-----BEGIN {label}-----\n");
     for (index, character) in body.chars().enumerate() {

@@ -13,7 +13,7 @@ mod server;
 mod tests;
 mod tls;
 
-pub use authority::{Authority, fingerprint};
+pub use authority::{Authority, fingerprint, pem};
 pub use client::{ClientCertificate, ClientSubject};
 pub use error::CertsError;
 pub use judge::{ClientCertError, ClientIdentity};

@@ -1,7 +1,7 @@
-//! `curfew contracts`: contracts before they are in force.
+//! `curfew contracts`: contracts before they are in force, and what those in force mean for somebody.
 //!
-//! Owns the output of the check. It reads files only, so that it can run wherever the contracts are kept, without a
-//! gate and without signing in.
+//! Owns the output of the check, which reads files only, so that it can run wherever the contracts are kept, without a
+//! gate and without signing in. To explain is up to the gate.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -25,6 +25,8 @@ enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Which contracts let somebody reach a target, which don't and why, and who could approve now
+    Explain(super::explain::Args),
 }
 
 impl Contracts {
@@ -35,6 +37,11 @@ impl Contracts {
     pub fn run(self) -> Result<ExitCode, CliError> {
         match self.command {
             Command::Check { files } => check(&files, &mut std::io::stdout().lock()),
+            Command::Explain(args) => {
+                let mut cx = super::context::Context::of_process()?;
+                super::user::block_on(super::explain::run(args, &mut cx))?;
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -3,8 +3,39 @@
 //! Owns arguments, output and exit statuses. It decides nothing about access: whatever a client command does, it
 //! asks the gate to do over the HTTP API.
 
+mod approve;
+mod audit;
+mod cancel;
+mod certificate;
+pub mod client;
+mod connect;
+pub mod context;
 pub mod contracts;
+mod deny;
 pub mod error;
+mod explain;
+mod extend;
+mod file;
+mod grants;
+mod identities;
+mod ids;
+mod keys;
+mod login;
+mod logout;
+pub mod output;
+mod psql;
+mod request;
+mod requests;
+mod return_grant;
+mod revoke;
+mod route;
+mod sessions;
+mod signins;
+mod targets;
+pub mod user;
+mod verdict;
+mod view;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -23,8 +54,11 @@ pub struct Cli {
 #[derive(Debug, clap::Subcommand)]
 #[non_exhaustive]
 pub enum Command {
-    /// Check contracts.
+    /// Check contracts, or ask why somebody may or may not reach a target
     Contracts(contracts::Contracts),
+    /// What a gate is asked to do
+    #[command(flatten)]
+    User(user::UserCommand),
 }
 
 /// Carries the command out.
@@ -34,5 +68,6 @@ pub enum Command {
 pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
         Command::Contracts(contracts) => contracts.run(),
+        Command::User(command) => command.run(),
     }
 }

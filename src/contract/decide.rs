@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use curfew_adapter::{IdentityKind, Protocol};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::hours::Open;
 use super::model::{Contract, Named};
@@ -39,7 +39,7 @@ impl Decision {
 }
 
 /// One reason why a contract does not give what is wanted. `Display` is a clause for people, without a full stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     /// In none of the groups, and not named.

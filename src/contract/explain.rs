@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::approvers::{Parties, approvers};
 use super::decide::{Decision, Reason, decide};
@@ -19,7 +19,7 @@ use super::wanted::Wanted;
 use crate::toml_doc::show_duration;
 
 /// What each contract says to one person about one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The person, by email where there is one.
     pub who: String,
@@ -36,7 +36,7 @@ pub struct Explanation {
 }
 
 /// What one contract says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The contract's name.
     pub contract: String,
@@ -61,7 +61,7 @@ pub struct Verdict {
 }
 
 /// A reason, for programs and for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// For programs.
     #[serde(flatten)]

@@ -1,0 +1,77 @@
+//! `curfew signins`: where one is signed in, and the end of a sign-in.
+
+use serde_json::json;
+
+use super::client::wire::Signin;
+use super::context::{Common, Context};
+use super::output::{Cell, Table};
+use super::{CliError, ids};
+
+/// Arguments of `curfew signins`.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<SigninsCommand>,
+    /// Everybody's, for admins
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum SigninsCommand {
+    /// End a sign-in: its token, its certificates and its sessions
+    Revoke(Revoke),
+}
+
+#[derive(Debug, clap::Args)]
+struct Revoke {
+    /// The sign-in; the first letters of its id are enough
+    id: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Refused, or not reached.
+pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
+    if let Some(SigninsCommand::Revoke(args)) = args.command {
+        return revoke(args, cx).await;
+    }
+    let scope = if args.all { "all" } else { "mine" };
+    let list = cx.client(&args.common)?.list(&["signins"], &[("scope", scope)]).await?;
+    if args.common.json {
+        return cx.out.raw(&list.json());
+    }
+    let mut table = Table::new(&["id", "state", "who", "method", "from", "began", "ends"]);
+    for signin in list.read::<Signin>()? {
+        let ends = signin.ended_at.unwrap_or(signin.expires_at);
+        let state = if ends > cx.out.now() { "active" } else { "ended" };
+        table.row([
+            Cell::from(&signin.id),
+            Cell::state(state),
+            Cell::from(signin.identity.shown()),
+            Cell::from(&signin.method),
+            Cell::from(signin.address.as_deref().unwrap_or_default()),
+            Cell::from(cx.out.when(signin.created_at)),
+            Cell::from(cx.out.when(ends)),
+        ]);
+    }
+    cx.out.table(&table, "There is no sign-in.")
+}
+
+async fn revoke(args: Revoke, cx: &mut Context) -> Result<(), CliError> {
+    let client = cx.client(&args.common)?;
+    let id = ids::complete(&client, ids::SIGNIN, &args.id).await?;
+    let body = client.post(&["signins", &id, "revoke"], &json!({})).await?;
+    if args.common.json {
+        return cx.out.raw(body.raw());
+    }
+    cx.out.line(format!(
+        "Revoked: the sign-in {id}. Its certificates are worthless, and its sessions have ended."
+    ))
+}
