@@ -39,6 +39,14 @@ impl GuardedSocket {
         Self(self.0.clone())
     }
 
+    /// Waits for bytes and leaves them in the socket; 0 where the peer has closed its side.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.peek(buf).await
+    }
+
     /// The address of this end.
     ///
     /// # Errors

@@ -263,7 +263,7 @@ impl Core for FakeCore {
             }
             match script.refuse_sign_in {
                 Some(refusal) => Err(refusal),
-                None => Ok(SignedIn { identity: alice(), signin: SigninId::random() }),
+                None => Ok(SignedIn { identity: alice(), signin: SigninId::random(), elsewhere: None }),
             }
         })
     }
