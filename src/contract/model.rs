@@ -26,6 +26,13 @@ impl ContractHash {
         Self(super::sha256_hex(text.as_bytes()))
     }
 
+    /// Reads one back, as the store kept it; `None` unless it has 64 lower-case hexadecimal digits.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let hex = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (text.len() == 64 && hex).then(|| Self(text.to_owned()))
+    }
+
     /// 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {

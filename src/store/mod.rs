@@ -10,13 +10,24 @@
 
 mod audit;
 mod change;
+mod contracts;
 mod error;
+mod grants;
+mod idempotency;
 mod migrate;
+mod page;
+mod requests;
+mod sessions;
 mod tx;
 pub(crate) mod values;
 
 pub use change::{Change, News};
 pub use error::{StoreError, with_causes};
+pub use grants::{GrantFilter, StoredGrant};
+pub use idempotency::Once;
+pub use page::{Cursor, Page, Slice};
+pub use requests::{RequestFilter, StoredRequest, Verdict, Vote};
+pub use sessions::{SessionEnd, SessionFilter, SessionRecord, SessionStart};
 pub use tx::Tx;
 pub use values::to_the_microsecond;
 
