@@ -18,6 +18,7 @@ export async function withPage({ width = 1280, height = 800, javascript = true }
       hasTouch: width < 600,
       isMobile: width < 600,
     });
+    context.setDefaultTimeout(10_000);
     const page = await context.newPage();
     const problems = [];
     // Violations of the Content-Security-Policy are console errors too. A 4xx page is an answer, not a problem.

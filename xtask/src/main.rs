@@ -1,1 +1,42 @@
-fn main() {}
+//! `cargo xtask`: what the README and CI call. Parses, runs, exits; owns nothing else.
+
+mod install;
+mod lint;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "What is done with this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Installs what is missing, then lints, builds and runs every test.
+    Test,
+    /// Formatting, clippy, dependency directions and the other rules of the house.
+    Lint,
+    /// Installs what the tests and the demo need, and nothing more.
+    Install,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Test => test::test(),
+        Task::Lint => lint::lint(),
+        Task::Install => install::install(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

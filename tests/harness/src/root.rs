@@ -15,3 +15,9 @@ pub(crate) fn cache() -> PathBuf {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     target.join("harness")
 }
+
+/// The Python that `cargo xtask test` installs, with the packages of tests/requirements.txt.
+#[must_use]
+pub fn python() -> PathBuf {
+    cache().join("python/bin/python3")
+}
