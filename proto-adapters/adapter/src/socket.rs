@@ -54,14 +54,6 @@ impl GuardedSocket {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.0.local_addr()
     }
-
-    /// Waits for bytes and leaves them in the socket; 0 where the peer has closed its side.
-    ///
-    /// # Errors
-    /// Those of the socket.
-    pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.peek(buf).await
-    }
 }
 
 impl SocketHandle {
