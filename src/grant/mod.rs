@@ -9,12 +9,17 @@ mod grant;
 mod record;
 mod refused;
 mod request;
+mod service;
 
 pub use ask::{AskAccess, AskExtension, AskRefused, FURTHEST, REASON_MAX, SHORTEST, TICKET_MAX};
 pub use grant::{Ended, Grant, GrantEnd, GrantRecord, GrantState};
 pub use record::{Approval, Decided, RequestKind, RequestRecord, RequestState};
 pub use refused::{GrantRefused, Refused};
 pub use request::{Approved, ApprovedExtension, Facts, Outcome, Request, RequestEvent, Step};
+pub use service::{
+    Approve, Ask, Caller, Choice, Directory, Fault, GrantView, Grants, GrantsError, Known, PersonView,
+    RequestView, Scope, Ticked, VoteView,
+};
 
 #[cfg(test)]
 mod fixtures;

@@ -253,7 +253,6 @@ impl Tx {
         .execute(self.connection())
         .await?;
         self.changed(Change::Session(session.id.clone()));
-        self.changed(Change::Grant(session.grant.clone()));
         Ok(if done.rows_affected() == 1 { SessionStart::Started } else { SessionStart::TooMany })
     }
 
