@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod contract;
 pub mod grant;
+pub mod identity;
 pub mod listen;
 pub mod logging;
 pub mod metrics;

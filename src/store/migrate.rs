@@ -11,7 +11,10 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 use super::error::StoreError;
 
 /// Each migration: its number, its name, its text.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "core", include_str!("migrations/0001_core.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "core", include_str!("migrations/0001_core.sql")),
+    (2, "identity", include_str!("migrations/0002_identity.sql")),
+];
 
 /// Brings the store to the newest schema that this binary knows.
 pub(super) async fn run(pool: &AnyPool) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ mod contracts;
 mod error;
 mod grants;
 mod idempotency;
+mod identity;
 mod migrate;
 mod page;
 mod requests;
@@ -28,6 +29,7 @@ pub use idempotency::Once;
 pub use page::{Cursor, Page, Slice};
 pub use requests::{RequestFilter, StoredRequest, Verdict, Vote};
 pub use sessions::{SessionEnd, SessionFilter, SessionRecord, SessionStart};
+pub use identity::{CodeRow, CodeUse, DeviceRow, DeviceState, LoginRow};
 pub use tx::Tx;
 pub use values::to_the_microsecond;
 
