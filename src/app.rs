@@ -8,6 +8,8 @@ use std::sync::Arc;
 use curfew_adapter::Clock;
 
 use crate::api::site::Site;
+use crate::identity::Identities;
+use crate::identity::oidc::Oidc;
 
 /// What handlers reach: cheap to clone, one for the whole process.
 #[derive(Clone, Debug)]
@@ -20,6 +22,10 @@ pub struct Parts {
     pub site: Site,
     /// The only clock.
     pub clock: Clock,
+    /// Identities and their sign-ins.
+    pub identities: Arc<Identities>,
+    /// The way to the providers and back.
+    pub oidc: Arc<Oidc>,
 }
 
 impl App {

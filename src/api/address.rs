@@ -5,9 +5,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 
+use super::problem::Problem;
 use super::site::Site;
 use crate::app::App;
 
@@ -48,12 +49,11 @@ fn parse(hop: &str) -> Option<IpAddr> {
 }
 
 impl FromRequestParts<App> for ClientAddress {
-    type Rejection = StatusCode;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, StatusCode> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Some(PeerAddress(peer)) = parts.extensions.get().copied() else {
-            tracing::error!("a request without its peer's address: the listener must set it");
-            return Err(StatusCode::INTERNAL_SERVER_ERROR);
+            return Err(Problem::internal("a request without its peer's address: the listener must set it"));
         };
         Ok(Self(client_address(&app.site, peer.ip(), &parts.headers)))
     }

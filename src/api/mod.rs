@@ -11,14 +11,16 @@ pub mod headers;
 pub mod next;
 pub mod page;
 pub mod problem;
+mod signin;
 pub mod site;
 #[cfg(test)]
 mod tests;
+pub mod who;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::app::App;
 
@@ -29,6 +31,10 @@ pub const BODY_MAX: usize = 64 * 1024;
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/style.css", get(assets::style))
+        .route("/signin", get(signin::choose))
+        .route("/signin/{provider}", get(signin::leave))
+        .route("/oidc/callback/{provider}", get(signin::back).post(signin::back_by_form))
+        .route("/signout", post(signin::out))
         .fallback(page::not_found)
         .method_not_allowed_fallback(page::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_MAX))

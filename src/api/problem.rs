@@ -37,7 +37,7 @@ macro_rules! kinds {
 }
 
 impl Problem {
-    fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
             title,
@@ -110,5 +110,15 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"curfew\""));
         }
         response
+    }
+}
+
+impl From<crate::store::StoreError> for Problem {
+    fn from(error: crate::store::StoreError) -> Self {
+        tracing::error!(
+            cause = crate::store::with_causes(&error),
+            "the store did not do what a request needs"
+        );
+        Self::unavailable(format!("{}.", error.sentence()))
     }
 }

@@ -25,6 +25,8 @@ pub struct Provider {
     pub groups: Option<Vec<String>>,
     /// The scopes to ask for; `openid` is among them.
     pub scopes: Vec<String>,
+    /// The only roots to trust for its certificate, as PEM; none for the machine's.
+    pub ca: Option<Vec<u8>>,
 }
 
 impl Provider {
@@ -79,6 +81,11 @@ impl Provider {
         } else if !scopes.iter().any(|scope| scope == "openid") {
             scopes.insert(0, "openid".to_owned());
         }
+        let ca = section.get("ca").map_or(Some(None), |value| {
+            let path = super::resolve(base, &value.string()?);
+            let unreadable = |error| format!("names {}, which can't be read: {error}", path.display());
+            value.check(std::fs::read(&path).map_err(unreadable)).map(Some)
+        });
         let client_secret = match client_secret {
             Some(read) => Some(read?),
             None => None,
@@ -92,6 +99,7 @@ impl Provider {
             emails: emails?,
             groups: groups?,
             scopes,
+            ca: ca?,
         };
         Some((provider, at))
     }

@@ -89,8 +89,8 @@ async fn signing_out_ends_the_links_of_the_browser_and_spares_the_command_line()
         assert_eq!(over(&link.signin.id).await, Some(EndWhy::Logout));
         assert_eq!(over(&cli.signin.id).await, None);
         let mut told = Vec::new();
-        while let Ok(change) = news.try_recv() {
-            told.push(change);
+        while let Ok(news) = news.try_recv() {
+            told.push(news.change);
         }
         assert!(told.contains(&Change::Signin(viewer.signin.id.clone())));
         assert!(told.contains(&Change::Signin(link.signin.id.clone())));

@@ -42,11 +42,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 
 impl Client<'_> {
     /// Where to send a browser, and the PKCE verifier to keep meanwhile.
-    pub(super) fn authorize(
-        &self,
-        state: &str,
-        nonce: &str,
-    ) -> Result<(Url, String), url::ParseError> {
+    pub(super) fn authorize(&self, state: &str, nonce: &str) -> Result<(Url, String), url::ParseError> {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let settings = &self.provider.settings;
         let client = CoreClient::from_provider_metadata(

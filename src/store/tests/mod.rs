@@ -21,8 +21,13 @@ pub(crate) struct Backend {
 
 impl Backend {
     async fn sqlite() -> Self {
+        Self::at("2026-03-02T09:00:00Z".parse().unwrap()).await
+    }
+
+    /// The default kind, with a clock that stands at `now`.
+    pub(crate) async fn at(now: Timestamp) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let hand = ManualClock::at("2026-03-02T09:00:00Z".parse::<Timestamp>().unwrap());
+        let hand = ManualClock::at(now);
         let store = Store::open(&folder.path().join("curfew.db"), hand.clock(), "gate-1").await.unwrap();
         Self { store, hand, folder }
     }
