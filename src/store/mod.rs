@@ -26,10 +26,10 @@ pub use change::{Change, News};
 pub use error::{StoreError, with_causes};
 pub use grants::{GrantFilter, StoredGrant};
 pub use idempotency::Once;
+pub use identity::{CodeRow, CodeUse, DeviceRow, DeviceState, LoginRow};
 pub use page::{Cursor, Page, Slice};
 pub use requests::{RequestFilter, StoredRequest, Verdict, Vote};
 pub use sessions::{SessionEnd, SessionFilter, SessionRecord, SessionStart};
-pub use identity::{CodeRow, CodeUse, DeviceRow, DeviceState, LoginRow};
 pub use tx::Tx;
 pub use values::to_the_microsecond;
 
