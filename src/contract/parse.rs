@@ -20,6 +20,8 @@ use super::model::{
 };
 use super::person::fold_email;
 
+/// The shortest access or idle time; what people can still follow with their eyes.
+const SHORTEST: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -184,8 +186,8 @@ fn when(section: &Section<'_>) -> Option<When> {
     let duration = section.require("duration", "{ default = \"1h\", max = \"4h\" }").and_then(|value| {
         value.table(|section| {
             let default = section.get("default");
-            let max = section.duration("max", "\"4h\"", MINUTE..=LONGEST);
-            let read = default.as_ref().map(|value| (value, value.duration(MINUTE..=LONGEST)));
+            let max = section.duration("max", "\"4h\"", SHORTEST..=LONGEST);
+            let read = default.as_ref().map(|value| (value, value.duration(SHORTEST..=LONGEST)));
             let max = max?;
             match read {
                 None => Some((DEFAULT_DURATION.min(max), max)),
@@ -294,11 +296,11 @@ fn approve(root: &Section<'_>) -> Option<Stage> {
 }
 
 fn end(section: &Section<'_>) -> Option<End> {
-    let idle = section.optional_duration("idle", MINUTE..=DAY);
+    let idle = section.optional_duration("idle", SHORTEST..=DAY);
     let sessions = section.optional_integer("sessions", 1..=10_000);
     let extend = section.optional_table("extend", |section| {
         let max = section.require("max", "2").and_then(|value| value.integer(1..=100));
-        let by = section.duration("by", "\"30m\"", MINUTE..=LONGEST);
+        let by = section.duration("by", "\"30m\"", SHORTEST..=LONGEST);
         let approval = section
             .optional_one_of("approval", &[("again", ExtendApproval::Again), ("none", ExtendApproval::None)]);
         let max = u32::try_from(max?).ok()?;

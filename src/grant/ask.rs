@@ -17,8 +17,8 @@ use super::record::{RequestKind, RequestRecord, RequestState};
 use super::refused::{GrantRefused, Refused, join, opens_again};
 use super::request::{Facts, lapses};
 
-/// The shortest grant: less than a minute is a slip of the keyboard.
-pub const SHORTEST: Duration = Duration::from_secs(60);
+/// The shortest grant: less than ten seconds is a slip of the keyboard.
+pub const SHORTEST: Duration = Duration::from_secs(10);
 /// How far ahead a start may be scheduled: people change teams, and an approval should not outlive its reasons.
 pub const FURTHEST: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The longest reason, in characters.
@@ -101,7 +101,7 @@ pub enum AskRefused {
         max: Duration,
     },
     /// Less than anybody could use.
-    #[error("a grant lasts at least 1m: ask for more")]
+    #[error("a grant lasts at least 10s: ask for more")]
     TooShort,
     /// Too far ahead.
     #[error("a start can be scheduled 30 days ahead at most: ask again nearer to the day")]

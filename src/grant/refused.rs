@@ -52,7 +52,7 @@ pub enum Refused {
         asked: Duration,
     },
     /// Less than anybody could use.
-    #[error("a grant lasts at least 1m: give a longer duration, or deny the request")]
+    #[error("a grant lasts at least 10s: give a longer duration, or deny the request")]
     TooShort,
     /// The person it is for is unknown or disabled by now.
     #[error("the person it is for is unknown or disabled by now: deny the request")]

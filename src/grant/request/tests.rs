@@ -237,7 +237,7 @@ fn an_ask_must_bring_what_the_contract_wants() {
         AskAccess { ticket: None, ..good() },
         AskAccess { ticket: Some("INC-1 and more"), ..good() },
         AskAccess { duration: Some(minutes(241)), ..good() },
-        AskAccess { duration: Some(Duration::from_secs(59)), ..good() },
+        AskAccess { duration: Some(Duration::from_secs(9)), ..good() },
         AskAccess { starts_at: saturday, ..good() },
         AskAccess { starts_at: Some(at("2027-01-06T09:00:00Z")), ..good() },
         AskAccess { account: "postgres", ..good() },

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Method;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -73,16 +75,33 @@ impl Person {
         Process::spawn("curfew", self.command(args), Stop::Kill)
     }
 
+    /// The fingerprint of the gate's authority, as whoever runs the gate would tell it.
+    ///
+    /// # Errors
+    /// When the gate does not answer.
+    pub async fn fingerprint(&self) -> Result<String> {
+        let answer = self.browser.request(Method::GET, &format!("{}/api/v1/ca", self.gate))?.send().await?;
+        let answer: Value = answer.error_for_status()?.json().await?;
+        Ok(answer.get("fingerprint").and_then(Value::as_str).context("no fingerprint")?.to_owned())
+    }
+
     /// `curfew login`: opens the address that it prints in the person's browser and signs in there.
     ///
     /// # Errors
     /// When any step of it fails.
     pub async fn login(&self) -> Result<Output> {
-        let gate = self.gate.clone();
-        let mut login = self.spawn(["login", &gate, "--no-browser"])?;
-        let url = login.logs().find("the address to open", LIMIT, |line| address(&line.text, &gate)).await?;
-        self.open(&url).await?;
-        crate::psql::output(&mut login, LIMIT).await?.success()
+        let fingerprint = self.fingerprint().await?;
+        let mut login =
+            self.spawn(["login", &self.gate, "--no-browser", "--ca-fingerprint", &fingerprint])?;
+        let url =
+            login.logs().find("the address to open", LIMIT, |line| address(&line.text, &self.gate)).await?;
+        let page = self.open(&url).await?;
+        crate::psql::output(&mut login, LIMIT).await.and_then(Output::success).context(format!(
+            "after {} ({}): {}",
+            page.url,
+            page.status,
+            page.text()
+        ))
     }
 
     /// Opens a page of the gate in the browser, signing in at the provider where that is asked.
