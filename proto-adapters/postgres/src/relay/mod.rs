@@ -14,9 +14,6 @@ mod results;
 mod statements;
 mod values;
 
-#[cfg(test)]
-mod tests;
-
 use crate::cancel::{Registration, Told};
 use crate::countdown::Countdown;
 use crate::goodbye::Left;

@@ -1,0 +1,321 @@
+//! From the first byte to ReadyForQuery, and all the ways of not getting there.
+
+use super::target::FakeTarget;
+use super::{Fixture, adapter, packet, refused};
+use crate::codec::frontend::{terminate, write_query};
+use crate::codec::startup::{ssl_request, startup};
+use crate::codec::{backend, frame, report};
+use crate::tests::talk::Talk;
+use curfew_adapter::{AdapterError, EndReason, Ended, Notice, Refusal, RefusalKind, TargetTls, TlsMode};
+use curfew_conformance::{FakeCore, Script, Stage, client_config, self_signed, target_roots};
+use rustls::pki_types::ServerName;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+fn notice(message: &str) -> Notice {
+    Notice { message: message.to_owned(), ..Notice::default() }
+}
+
+#[tokio::test]
+async fn a_session_begins_with_the_targets_settings_and_a_key_of_our_own() {
+    let fixture = Fixture::new(|_| ()).await;
+    let mut talk = fixture.start(&[("application_name", "psql"), ("search_path", "evil")]).await;
+    let found = talk.until(backend::READY).await;
+    let tags: Vec<_> = found.iter().map(|(tag, _)| char::from(*tag)).collect();
+    assert_eq!(tags, ['R', 'S', 'K', 'Z']);
+    assert_eq!(found[1].1, b"TimeZone\0UTC\0");
+    assert_ne!(found[2].1[..4], super::target::KEY.process.to_be_bytes());
+    let said = fixture.target.notes.until("startup").await;
+    assert_eq!(said, "startup user=orders_read database=orders application_name=psql search_path=evil");
+}
+
+#[tokio::test]
+async fn parameters_run_nothing_before_admission() {
+    let fixture = Fixture::new(|script| {
+        script.refuse = Some(Refusal::new(RefusalKind::NoGrant, "curfew: no grant", "ask"));
+    })
+    .await;
+    let talk = fixture.start(&[("search_path", "evil, public"), ("options", "-c statement_timeout=1")]).await;
+    assert_eq!(refused(talk).await, ("42501".to_owned(), "curfew: no grant".to_owned()));
+    assert_eq!(fixture.target.notes.all(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn refusals_have_their_sqlstate() {
+    let table = [
+        (RefusalKind::NotSignedIn, "28000"),
+        (RefusalKind::NotAllowed, "42501"),
+        (RefusalKind::Barred, "55000"),
+        (RefusalKind::TooMany, "53300"),
+        (RefusalKind::Unavailable, "57P03"),
+        (RefusalKind::Draining, "57P03"),
+    ];
+    for (kind, code) in table {
+        let refusal = Refusal::new(kind, "curfew: no", "hint");
+        let mut fixture = Fixture::new(|script| script.refuse_sign_in = Some(refusal)).await;
+        let talk = fixture.start(&[]).await;
+        assert_eq!(refused(talk).await.0, code);
+        assert!(matches!(fixture.stage.served().await, Some(Ok(Ended::Refused))));
+    }
+}
+
+#[tokio::test]
+async fn psql_is_shown_the_link_and_waits() {
+    let fixture = Fixture::new(|script| {
+        script.link = Some(notice("open the link"));
+        script.pending = Some(notice("ask for access"));
+    })
+    .await;
+    let mut talk = fixture.start(&[("application_name", "psql")]).await;
+    assert_eq!(talk.message().await.0, backend::AUTHENTICATION);
+    for expected in ["open the link", "ask for access"] {
+        let (tag, body) = talk.message().await;
+        assert_eq!(tag, backend::NOTICE);
+        assert_eq!(report::read(&body).message, expected);
+        fixture.core.go_on();
+    }
+    let found = talk.until(backend::READY).await;
+    assert!(found.iter().all(|(tag, _)| *tag != backend::AUTHENTICATION), "only once");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_it_waits_is_noticed() {
+    for goodbye in [false, true] {
+        let mut fixture = Fixture::new(|script| script.link = Some(notice("open the link"))).await;
+        let mut talk = fixture.start(&[("application_name", "psql")]).await;
+        talk.until(backend::NOTICE).await;
+        if goodbye {
+            let mut out = Vec::new();
+            terminate(&mut out);
+            talk.send(&out).await;
+        } else {
+            drop(talk);
+        }
+        fixture.core.until_given_up().await;
+        assert!(matches!(fixture.stage.served().await, Some(Ok(Ended::Refused))));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_talks_while_it_waits_is_stopped() {
+    let mut fixture = Fixture::new(|script| script.link = Some(notice("open the link"))).await;
+    let mut talk = fixture.start(&[("application_name", "psql")]).await;
+    talk.until(backend::NOTICE).await;
+    let mut flood = Vec::new();
+    write_query(&mut flood, &"x".repeat(20_000));
+    talk.send(&flood).await;
+    assert_eq!(refused(talk).await.0, "08P01");
+    assert!(matches!(fixture.stage.served().await, Some(Err(AdapterError::Protocol(_)))));
+}
+
+#[tokio::test]
+async fn a_program_that_cant_wait_is_shown_nothing_before_its_answer() {
+    let fixture = Fixture::new(|script| script.link = Some(notice("open the link"))).await;
+    let mut talk = fixture.start(&[("application_name", "DBeaver")]).await;
+    fixture.core.go_on();
+    let found = talk.until(backend::READY).await;
+    assert!(found.iter().all(|(tag, _)| *tag != backend::NOTICE));
+    assert!(!fixture.core.asks()[0].0.can_wait);
+}
+
+#[tokio::test]
+async fn startup_without_database_or_user_is_refused() {
+    for parameters in [&[("user", "u")][..], &[("database", "d")], &[("user", "u"), ("database", "")], &[]] {
+        let fixture = Fixture::new(|_| ()).await;
+        let mut talk = fixture.dial().await;
+        let mut out = Vec::new();
+        startup(&mut out, parameters.iter().copied());
+        talk.send(&out).await;
+        assert_eq!(refused(talk).await.0, "28000");
+        assert!(fixture.core.asks().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn newer_minor_versions_are_brought_down_to_3_0() {
+    let fixture = Fixture::new(|_| ()).await;
+    let mut talk = fixture.dial().await;
+    let mut out = packet(&[("_pq_.unheard_of", "1")]);
+    out[7] = 2;
+    talk.send(&out).await;
+    let (tag, body) = talk.message().await;
+    assert_eq!(tag, backend::NEGOTIATE);
+    assert_eq!(body, [&[0, 3, 0, 0, 0, 0, 0, 1][..], b"_pq_.unheard_of\0"].concat());
+    talk.until(backend::READY).await;
+}
+
+#[tokio::test]
+async fn plaintext_is_refused_with_a_sentence() {
+    let fixture = Fixture::new(|_| ()).await;
+    let mut stage = Stage::open(adapter(false), fixture.core.clone(), Duration::from_secs(10)).await.unwrap();
+    let mut talk = Talk::new(TcpStream::connect(stage.address).await.unwrap());
+    talk.send(&packet(&[])).await;
+    let (code, message) = refused(talk).await;
+    assert_eq!(code, "28000");
+    assert!(message.contains("TLS"), "{message}");
+    assert!(matches!(stage.served().await, Some(Ok(Ended::Refused))));
+}
+
+#[tokio::test]
+async fn tls_and_plaintext_in_one_write_are_refused() {
+    let fixture = Fixture::new(|_| ()).await;
+    let mut talk = fixture.dial().await;
+    let mut out = Vec::new();
+    ssl_request(&mut out);
+    out.extend(packet(&[]));
+    talk.send(&out).await;
+    assert_eq!(refused(talk).await.0, "08P01");
+    assert!(fixture.core.asks().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_runs_in_tls_after_a_no_to_gssapi() {
+    let target = FakeTarget::start(super::target::answer).await;
+    let core = FakeCore::new(Script::fine(target.address));
+    let (tls, certificate) = self_signed();
+    let gate = Arc::new(crate::PostgresAdapter::new(tls, crate::Options::default()));
+    let stage = Stage::open(gate, core.clone(), Duration::from_secs(10)).await.unwrap();
+    let mut socket = TcpStream::connect(stage.address).await.unwrap();
+    socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 48]).await.unwrap();
+    assert_eq!(socket.read_u8().await.unwrap(), b'N');
+    let mut out = Vec::new();
+    ssl_request(&mut out);
+    socket.write_all(&out).await.unwrap();
+    assert_eq!(socket.read_u8().await.unwrap(), b'S');
+    let connector = TlsConnector::from(client_config(&certificate));
+    let name = ServerName::try_from("localhost").unwrap();
+    let mut talk = Talk::new(connector.connect(name, socket).await.unwrap());
+    talk.send(&packet(&[])).await;
+    talk.until(backend::READY).await;
+    let mut out = Vec::new();
+    write_query(&mut out, "hello");
+    talk.send(&out).await;
+    assert_eq!(talk.message().await, (backend::DATA_ROW, b"hello\0".to_vec()));
+}
+
+#[tokio::test]
+async fn direct_tls_needs_its_alpn_name() {
+    for (alpn, fine) in [(&b"postgresql"[..], true), (&b""[..], false)] {
+        let target = FakeTarget::start(super::target::answer).await;
+        let core = FakeCore::new(Script::fine(target.address));
+        let (tls, certificate) = self_signed();
+        let gate = Arc::new(crate::PostgresAdapter::new(tls, crate::Options::default()));
+        let mut stage = Stage::open(gate, core.clone(), Duration::from_secs(10)).await.unwrap();
+        let mut config = Arc::unwrap_or_clone(client_config(&certificate));
+        if fine {
+            config.alpn_protocols = vec![alpn.to_vec()];
+        }
+        let socket = TcpStream::connect(stage.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut talk = Talk::new(TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap());
+        let _ = talk.stream.write_all(&packet(&[])).await;
+        if fine {
+            talk.until(backend::READY).await;
+        } else {
+            assert_eq!(talk.rest().await, b"");
+            assert!(matches!(stage.served().await, Some(Err(AdapterError::Protocol(_)))));
+        }
+    }
+}
+
+async fn unreachable(fixture: &mut Fixture) -> String {
+    let talk = fixture.start(&[]).await;
+    let (code, message) = refused(talk).await;
+    assert_eq!(code, "08001", "{message}");
+    assert_eq!(fixture.core.closing().await.reason, EndReason::TargetUnreachable);
+    assert!(!message.contains("the account's secret"));
+    message
+}
+
+#[tokio::test]
+async fn a_target_that_demands_the_password_in_the_clear_or_md5_gets_none() {
+    for (bytes, word) in [(&b"R\0\0\0\x08\0\0\0\x03"[..], "clear"), (b"R\0\0\0\x0c\0\0\0\x05salt", "MD5")] {
+        let target = FakeTarget::saying(bytes).await;
+        let mut fixture = Fixture::with(target, |_| ()).await;
+        assert!(unreachable(&mut fixture).await.contains(word));
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_answers_s_with_bytes_behind_it_is_refused() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 8];
+        socket.read_exact(&mut request).await.unwrap();
+        socket.write_all(b"SR\0\0\0\x08\0\0\0\0").await.unwrap();
+        let mut rest = Vec::new();
+        let _ = socket.read_to_end(&mut rest).await;
+        assert_eq!(rest, b"", "not a byte goes to such a target");
+    };
+    let roots = target_roots(&self_signed().1);
+    let mut fixture = Fixture::new(|script| {
+        script.target = address;
+        script.tls = TargetTls::new(TlsMode::VerifyFull, roots).unwrap();
+    })
+    .await;
+    let (message, ()) = tokio::join!(unreachable(&mut fixture), serving);
+    assert!(message.contains("plaintext"), "{message}");
+}
+
+#[tokio::test]
+async fn a_target_without_tls_is_refused_where_tls_is_demanded() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_all(b"N").await.unwrap();
+        let mut rest = Vec::new();
+        let _ = socket.read_to_end(&mut rest).await;
+        assert_eq!(rest.len(), 8, "the request for TLS, and nothing more");
+    };
+    let roots = target_roots(&self_signed().1);
+    let mut fixture = Fixture::new(|script| {
+        script.target = address;
+        script.tls = TargetTls::new(TlsMode::Require, roots).unwrap();
+    })
+    .await;
+    let (message, ()) = tokio::join!(unreachable(&mut fixture), serving);
+    assert!(message.contains("does not offer TLS"), "{message}");
+}
+
+#[tokio::test]
+async fn what_the_target_says_at_startup_reaches_the_user() {
+    static SAID: &[u8] = b"E\0\0\0\x1dSFATAL\0Mno such role\0\0";
+    let target = FakeTarget::start(|mut talk, _| {
+        Box::pin(async move {
+            let mut out = Vec::new();
+            frame::message(&mut out, backend::ERROR, |out| out.extend_from_slice(&SAID[5..]));
+            talk.send(&out).await;
+        })
+    })
+    .await;
+    let mut fixture = Fixture::with(target, |_| ()).await;
+    assert!(unreachable(&mut fixture).await.ends_with("it says: no such role"));
+}
+
+#[tokio::test]
+async fn a_target_that_floods_the_startup_is_left() {
+    let target = FakeTarget::start(|mut talk, _| {
+        Box::pin(async move {
+            let mut out = Vec::new();
+            backend::authentication_ok(&mut out);
+            for _ in 0..200 {
+                frame::message(&mut out, backend::PARAMETER_STATUS, |out| {
+                    out.extend_from_slice(b"a\0");
+                    out.extend_from_slice(&[b'b'; 20_000]);
+                    out.push(0);
+                });
+            }
+            let _ = talk.stream.write_all(&out).await;
+            talk.rest().await;
+        })
+    })
+    .await;
+    let mut fixture = Fixture::with(target, |_| ()).await;
+    assert!(unreachable(&mut fixture).await.contains("more than a server says"));
+}
