@@ -11,6 +11,7 @@ pub mod config;
 pub mod contract;
 pub mod grant;
 pub mod identity;
+pub mod keys;
 pub mod listen;
 pub mod logging;
 pub mod metrics;

@@ -17,4 +17,4 @@ pub use checkpoint::{Checkpoint, RecordingHead};
 pub use digest::Digest;
 pub use event::{Actor, AuditEvent, What};
 pub use finding::{Finding, Verdict};
-pub use sign::{Domain, PublicKeys, SigningKey};
+pub use sign::{Domain, KeyError, PublicKeys, SigningKey};

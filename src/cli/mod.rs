@@ -7,6 +7,7 @@ mod approve;
 mod audit;
 mod cancel;
 mod certificate;
+pub mod check_config;
 pub mod client;
 mod connect;
 pub mod context;
@@ -19,6 +20,7 @@ mod file;
 mod grants;
 mod identities;
 mod ids;
+pub mod init;
 mod keys;
 mod login;
 mod logout;
@@ -54,6 +56,10 @@ pub struct Cli {
 #[derive(Debug, clap::Subcommand)]
 #[non_exhaustive]
 pub enum Command {
+    /// Write a configuration to start from, with fresh keys and a first contract
+    Init(init::Init),
+    /// Check the configuration, the contracts and the keys as the gate would; nothing is changed
+    CheckConfig(check_config::CheckConfig),
     /// Check contracts, or ask why somebody may or may not reach a target
     Contracts(contracts::Contracts),
     /// What a gate is asked to do
@@ -67,6 +73,8 @@ pub enum Command {
 /// The sentence to show, with the exit status.
 pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
+        Command::Init(init) => init.run(),
+        Command::CheckConfig(check) => check.run(),
         Command::Contracts(contracts) => contracts.run(),
         Command::User(command) => command.run(),
     }

@@ -218,6 +218,14 @@ impl Named {
 }
 
 impl Contract {
+    /// Whether this contract is about this target, whoever asks and for whichever account.
+    #[must_use]
+    pub fn is_about(&self, target: &TargetFacts) -> bool {
+        let mut reasons = Vec::new();
+        which_target(self, target, &mut reasons);
+        reasons.is_empty()
+    }
+
     /// The databases that this contract gives on this target.
     #[must_use]
     pub fn databases_on(&self, target: &TargetFacts) -> Databases {

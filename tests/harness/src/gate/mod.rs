@@ -71,6 +71,9 @@ impl Gate {
 
     async fn boot(&mut self) -> Result<()> {
         self.options.write(self.folder.path(), &self.issuer, &self.listeners)?;
+        if !self.folder.path().join("keys").exists() {
+            self.curfew(["init", "--keys"]).await?.success()?;
+        }
         let mut command = process::command(&self.options.binary, Stop::Term, None);
         command.arg("serve").arg("--config").arg(self.config());
         command.envs(self.options.environment.iter().cloned());
