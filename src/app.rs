@@ -8,8 +8,8 @@ use std::sync::Arc;
 use curfew_adapter::Clock;
 
 use crate::api::site::Site;
-use crate::identity::Identities;
 use crate::identity::oidc::Oidc;
+use crate::identity::{Identities, Links};
 
 /// What handlers reach: cheap to clone, one for the whole process.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Parts {
     pub identities: Arc<Identities>,
     /// The way to the providers and back.
     pub oidc: Arc<Oidc>,
+    /// Connections that wait for somebody to sign in.
+    pub links: Links,
 }
 
 impl App {

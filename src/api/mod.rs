@@ -8,6 +8,7 @@ mod assets;
 pub mod cookies;
 pub mod csrf;
 pub mod headers;
+mod link;
 pub mod next;
 pub mod page;
 pub mod problem;
@@ -35,9 +36,16 @@ pub fn router(app: App) -> Router {
         .route("/signin/{provider}", get(signin::leave))
         .route("/oidc/callback/{provider}", get(signin::back).post(signin::back_by_form))
         .route("/signout", post(signin::out))
+        .route("/link/{id}", get(link::show).post(link::answer))
         .fallback(page::not_found)
         .method_not_allowed_fallback(page::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(headers::add))
         .with_state(app)
+}
+
+/// An error's text as a sentence: with a capital letter in front.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -130,11 +130,7 @@ pub(super) async fn out(
 }
 
 fn problem(error: &OidcError, next: &Next) -> PageError {
-    let mut sentence = error.to_string();
-    if let Some(first) = sentence.get(..1) {
-        sentence.replace_range(..1, &first.to_ascii_uppercase());
-    }
-    sentence.push('.');
+    let sentence = format!("{}.", super::sentence(&error.to_string()));
     let again = format!("Try again from the page that you came from, or at {}.", next.as_str());
     let problem = match error {
         OidcError::NoProvider => Problem::not_found(sentence),

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod ending;
+pub mod link;
 pub mod oidc;
 mod role;
 mod service;
@@ -15,6 +16,7 @@ mod token;
 
 pub use crate::contract::fold_email as person_key;
 pub use certificate::{Certified, CertifyError};
+pub use link::{Connecting, Links, PendingLink};
 pub use role::Roles;
 pub use service::{Identities, SigninError, WhoError};
 pub use signin::{EndWhy, IdentityRecord, Method, SigninRecord, Standing, Viewer, Vouched};

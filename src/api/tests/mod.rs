@@ -1,6 +1,7 @@
 //! The HTTP side as a whole: in memory, or on a port, with a real provider and a browser.
 
 mod base;
+mod link;
 mod signin;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use super::router;
 use super::site::Site;
 use crate::app::{App, Parts};
 use crate::config;
+use crate::identity::Links;
 use crate::identity::oidc::Oidc;
 use crate::store::tests::{Backend, backends};
 
@@ -76,10 +78,12 @@ impl Gate {
     fn over(backend: Backend, url: String, provider: Option<Provider>, entries: &[config::Provider]) -> Self {
         let store = backend.store.clone();
         let oidc = Oidc::new(entries, &url, store.clone()).unwrap();
+        let identities = Arc::new(crate::identity::tests::service(&backend));
         let app = App::new(Parts {
             site: Site::new(url.parse().unwrap(), Vec::new()),
             clock: store.clock().clone(),
-            identities: Arc::new(crate::identity::tests::service(&backend)),
+            links: Links::new(identities.clone(), url.clone(), config::LinkAddresses::Same),
+            identities,
             oidc: Arc::new(oidc),
         });
         Self { backend, app, url, provider }

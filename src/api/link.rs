@@ -1,0 +1,110 @@
+//! The page of a sign-in link: what is connecting, as whom, and the consent.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use curfew_adapter::LinkId;
+use serde::Deserialize;
+
+use super::address::ClientAddress;
+use super::page::{Page, PageError, Shell};
+use super::problem::Problem;
+use super::who::{Browser, SentForm};
+use crate::app::App;
+use crate::identity::Connecting;
+use crate::identity::link::{LinkError, LinkView};
+
+#[derive(Template)]
+#[template(path = "link.html")]
+struct LinkPage {
+    shell: Shell,
+    about: Arc<Connecting>,
+    name: String,
+    email: String,
+    /// The browser's address, where it is not the client's.
+    elsewhere: Option<String>,
+    used: bool,
+}
+
+/// GET /link/ID
+pub(super) async fn show(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    ClientAddress(address): ClientAddress,
+    browser: Result<Browser, PageError>,
+) -> Result<Response, PageError> {
+    let id = link_id(&id)?;
+    // The address before the sign-in: nobody should sign in for nothing.
+    let link = app.links.look(&id, address).map_err(problem)?;
+    let browser = browser?;
+    let page = page(&browser, link).map_err(|error| error.within(&browser.shell("")))?;
+    Ok(Page(page).into_response())
+}
+
+fn page(browser: &Browser, link: LinkView) -> Result<LinkPage, PageError> {
+    let me = &browser.viewer.identity;
+    if link.used_by.as_ref().is_some_and(|by| *by != me.id) {
+        return Err(problem(LinkError::Gone));
+    }
+    Ok(LinkPage {
+        shell: browser.shell(format!("{} to {}", link.about.program, link.about.target)),
+        name: me.name.clone(),
+        email: me.email.clone(),
+        elsewhere: link.elsewhere.map(|address| address.to_string()),
+        used: link.used_by.is_some(),
+        about: link.about,
+    })
+}
+
+/// What the person says.
+#[derive(Debug, Deserialize)]
+pub(super) struct Answer {
+    action: String,
+}
+
+/// POST /link/ID
+pub(super) async fn answer(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    SentForm { browser, fields }: SentForm<Answer>,
+) -> Result<Response, PageError> {
+    let around = browser.shell("");
+    let done = async {
+        let id = link_id(&id)?;
+        match fields.action.as_str() {
+            "yes" => app.links.consent(&id, &browser.viewer, browser.address).await.map_err(problem)?,
+            "no" => {
+                app.links.refuse(&id, browser.address).map_err(problem)?;
+                let told =
+                    Problem::forbidden("The program was told that it is not yours, and was not signed in.")
+                        .hint("If somebody sent you this link, tell whoever looks after security here.");
+                return Err(told.into());
+            }
+            _ => return Err(Problem::bad_request("This page has no such button.").into()),
+        }
+        Ok(Redirect::to(&format!("/link/{}", id.as_str())).into_response())
+    };
+    done.await.map_err(|error: PageError| error.within(&around))
+}
+
+fn link_id(text: &str) -> Result<LinkId, PageError> {
+    LinkId::parse(text).ok_or_else(|| problem(LinkError::Gone))
+}
+
+fn problem(error: LinkError) -> PageError {
+    let sentence = format!("{}.", super::sentence(&error.to_string()));
+    let problem = match error {
+        LinkError::Gone => Problem::not_found(sentence).hint("Connect again for a new link."),
+        LinkError::WrongAddress { .. } => Problem::forbidden(sentence).hint(
+            "Open it in a browser on the machine or network where the program runs. If somebody sent you this link, \
+             don't: whoever gets you to sign in by it has your access.",
+        ),
+        LinkError::Signin(error) => Problem::forbidden(sentence).hint(match error {
+            crate::identity::SigninError::Store(_) => "Try again in a moment.",
+            _ => "Sign in again.",
+        }),
+    };
+    problem.into()
+}

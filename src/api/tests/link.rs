@@ -1,0 +1,121 @@
+//! Sign-in links, opened in a browser.
+
+use curfew_adapter::{Progress, Protocol, SignedIn, Step};
+use curfew_harness::Browser;
+
+use super::Gate;
+use crate::identity::Connecting;
+
+fn psql(gate: &Gate, client: &str) -> (String, Progress<SignedIn>) {
+    let about = Connecting {
+        protocol: Protocol::Postgres,
+        program: "psql".into(),
+        client: client.parse().unwrap(),
+        target: "orders".into(),
+        account: "orders_read".into(),
+    };
+    let pending = gate.app.links.open(about).unwrap();
+    let url = pending.url().to_owned();
+    (url, Progress::new(|tell| async move { pending.wait(&tell).await }))
+}
+
+#[tokio::test]
+async fn a_person_opens_the_link_signs_in_and_consents() {
+    let gate = Gate::start().await;
+    let (url, mut connection) = psql(&gate, "127.0.0.1");
+    let browser = Browser::new().unwrap();
+    let page = browser.sign_in(&url, "alice").await.unwrap();
+    assert_eq!(page.url.as_str(), url);
+    for fact in ["psql", "127.0.0.1", "orders", "orders_read", "alice@example.com"] {
+        assert!(page.text().contains(fact), "{fact}: {}", page.text());
+    }
+    let page = browser.press(&page, "Yes, this is me", &[]).await.unwrap();
+    assert!(page.status == 200 && page.text().contains("psql is signed in"), "{}", page.text());
+    let Step::Done(who) = connection.next().await else { panic!() };
+    assert_eq!(who.identity.email, "alice@example.com");
+
+    // A browser that is signed in needs one click for the next connection.
+    let (url, mut connection) = psql(&gate, "127.0.0.1");
+    let page = browser.get(&url).await.unwrap();
+    assert!(page.redirects.is_empty());
+    browser.press(&page, "Yes, this is me", &[]).await.unwrap();
+    assert!(matches!(connection.next().await, Step::Done(_)));
+}
+
+#[tokio::test]
+async fn warpgate_cve_2023_37268_anothers_browser_on_a_pending_link_is_clearly_another() {
+    let gate = Gate::start().await;
+    let (url, mut connection) = psql(&gate, "127.0.0.1");
+    let (alice, bob) = (Browser::new().unwrap(), Browser::new().unwrap());
+    let of_alice = alice.sign_in(&url, "alice").await.unwrap();
+    let of_bob = bob.sign_in(&url, "bob").await.unwrap();
+    assert!(
+        of_bob.text().contains("bob@example.com") && !of_bob.text().contains("alice"),
+        "{}",
+        of_bob.text()
+    );
+    // Nothing was signed in by looking, and the one who says yes is who it is.
+    bob.press(&of_bob, "Yes, this is me", &[]).await.unwrap();
+    let Step::Done(who) = connection.next().await else { panic!() };
+    assert_eq!(who.identity.email, "bob@example.com");
+    let late = alice.press(&of_alice, "Yes, this is me", &[]).await.unwrap();
+    assert!(late.status == 404 && late.text().contains("not good any more"), "{}", late.text());
+    assert_eq!(alice.get(&url).await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn a_link_opened_at_another_address_is_refused_plainly() {
+    let gate = Gate::start().await;
+    let (url, mut connection) = psql(&gate, "127.0.0.2");
+    let page = Browser::new().unwrap().get(&url).await.unwrap();
+    assert_eq!(page.status, 403);
+    assert!(page.redirects.is_empty(), "nobody signs in for nothing");
+    assert!(page.text().contains("127.0.0.2") && page.text().contains("127.0.0.1"), "{}", page.text());
+    let Step::Show(notice) = connection.next().await else { panic!() };
+    assert!(notice.message.contains("opened at 127.0.0.1") && notice.hint.contains(&url));
+
+    let page = Browser::from("127.0.0.2").unwrap().sign_in(&url, "alice").await.unwrap();
+    assert!(page.offers("Yes, this is me"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_forwarded_address_is_not_believed_from_a_stranger() {
+    let gate = Gate::start().await;
+    let (url, _connection) = psql(&gate, "127.0.0.2");
+    let browser = Browser::new().unwrap();
+    let request = browser.request(reqwest::Method::GET, &url).unwrap();
+    let answer = request.header("x-forwarded-for", "127.0.0.2").send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+}
+
+#[tokio::test]
+async fn saying_no_or_forging_the_form_signs_nobody_in() {
+    let gate = Gate::start().await;
+    let (url, mut connection) = psql(&gate, "127.0.0.1");
+    let browser = Browser::new().unwrap();
+    let page = browser.sign_in(&url, "alice").await.unwrap();
+    let forged = browser.request(reqwest::Method::POST, &url).unwrap();
+    let form = [("action", "yes"), ("csrf", "AAAA")];
+    let answer = forged.header("origin", &gate.url).form(&form).send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+    let page = browser.press(&page, "No, it is not", &[]).await.unwrap();
+    assert!(page.text().contains("not signed in"), "{}", page.text());
+    assert!(matches!(connection.next().await, Step::Refused(_)));
+    assert_eq!(browser.get(&url).await.unwrap().status, 404);
+}
+
+#[tokio::test]
+async fn a_program_with_a_hostile_name_is_text() {
+    let gate = Gate::start().await;
+    let about = Connecting {
+        protocol: Protocol::Postgres,
+        program: "<script>alert(1)</script>".into(),
+        client: "127.0.0.1".parse().unwrap(),
+        target: "\"><img src=x>".into(),
+        account: "'onload=".into(),
+    };
+    let pending = gate.app.links.open(about).unwrap();
+    let page = Browser::new().unwrap().sign_in(pending.url(), "alice").await.unwrap();
+    assert_eq!(page.status, 200);
+    assert!(!page.body.contains("<script") && !page.body.contains("<img"), "{}", page.body);
+}

@@ -1,0 +1,337 @@
+//! Sign-in links: how a plain client with nobody signed in gets its person to a browser.
+//!
+//! A link belongs to one connection: it lives while the connection waits, 15 minutes at most, and signs in once. It is
+//! kept in memory, because a connection does not outlive its process either. The known attack, sending one's own link
+//! to a victim, is met by comparing addresses; where the configuration lets them differ, the sign-in says so.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use curfew_adapter::{
+    BootTime, Clock, IdentityId, LinkId, Notice, Protocol, Refusal, RefusalKind, SignedIn, Teller,
+};
+use tokio::sync::mpsc;
+
+use super::service::{Identities, SigninError};
+use super::signin::{EndWhy, Viewer};
+use crate::audit::Actor;
+use crate::config::{LINK_LIFETIME, LinkAddresses};
+
+/// Links that wait at once: in all, and for one client address.
+const MOST: usize = 1_000;
+const MOST_HERE: usize = 20;
+/// Wrong addresses that a client is told of.
+const WRONG_TOLD: usize = 3;
+
+/// What a link is for, as the page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connecting {
+    /// What the client speaks.
+    pub protocol: Protocol,
+    /// What the client calls itself; trusted in nothing.
+    pub program: String,
+    /// Where the client is.
+    pub client: IpAddr,
+    /// The target that it asks for.
+    pub target: String,
+    /// The account that it asks for.
+    pub account: String,
+}
+
+/// All links of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Links(Arc<Inner>);
+
+struct Inner {
+    links: Mutex<HashMap<LinkId, Entry>>,
+    identities: Arc<Identities>,
+    clock: Clock,
+    origin: String,
+    addresses: LinkAddresses,
+}
+
+struct Entry {
+    about: Arc<Connecting>,
+    ends: BootTime,
+    state: State,
+    wrong: Vec<IpAddr>,
+}
+
+enum State {
+    /// The connection waits.
+    Waiting(mpsc::Sender<Told>),
+    /// Somebody consents at this moment.
+    Taken,
+    /// Somebody has signed the connection in.
+    Used { by: IdentityId, browser: IpAddr },
+}
+
+enum Told {
+    WrongAddress(IpAddr),
+    SignedIn(Box<SignedIn>),
+    NotMe,
+}
+
+/// A link as its page sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkView {
+    /// What it is for.
+    pub about: Arc<Connecting>,
+    /// Who has used it, if somebody has.
+    pub used_by: Option<IdentityId>,
+    /// Whether the browser that used it was elsewhere than the client.
+    pub elsewhere: Option<IpAddr>,
+}
+
+/// Why a link does nothing for a browser. `Display` is a sentence for the person.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// There is none, or no longer: expired, used by somebody else, its client gone.
+    #[error(
+        "this link is not good any more: it was used, its time is over, or the program that showed it is gone"
+    )]
+    Gone,
+    /// The browser is at another address than the client.
+    #[error("this link was made for a program at {client}, and your browser is at {browser}")]
+    WrongAddress {
+        /// Where the client is.
+        client: IpAddr,
+        /// Where the browser is.
+        browser: IpAddr,
+    },
+    /// There is no sign-in to be had.
+    #[error(transparent)]
+    Signin(#[from] SigninError),
+}
+
+impl Links {
+    /// No links yet. `origin` is where the pages are, without a slash behind.
+    pub fn new(identities: Arc<Identities>, origin: String, addresses: LinkAddresses) -> Self {
+        let clock = identities.clock.clone();
+        Self(Arc::new(Inner { links: Mutex::default(), identities, clock, origin, addresses }))
+    }
+
+    /// A link for a connection that waits.
+    ///
+    /// # Errors
+    /// Too many wait.
+    pub fn open(&self, about: Connecting) -> Result<PendingLink, Refusal> {
+        let now = self.0.clock.boot();
+        let about = Connecting { client: about.client.to_canonical(), ..about };
+        let mut links = self.lock();
+        links.retain(|_, entry| now < entry.ends);
+        let waiting = links.values().filter(|entry| !matches!(entry.state, State::Used { .. }));
+        let (all, here) = waiting.fold((0, 0), |(all, here), entry| {
+            (all + 1, here + usize::from(entry.about.client == about.client))
+        });
+        if all >= MOST || here >= MOST_HERE {
+            return Err(Refusal::new(
+                RefusalKind::TooMany,
+                "too many connections wait for somebody to sign in",
+                "finish or close the others, then connect again",
+            ));
+        }
+        let id = LinkId::random();
+        let (sender, told) = mpsc::channel(WRONG_TOLD + 1);
+        let entry = Entry {
+            about: Arc::new(about),
+            ends: now.plus(LINK_LIFETIME),
+            state: State::Waiting(sender),
+            wrong: Vec::new(),
+        };
+        links.insert(id.clone(), entry);
+        let url = format!("{}/link/{}", self.0.origin, id.as_str());
+        Ok(PendingLink { url, id, told, links: self.clone() })
+    }
+
+    /// Looks at a link from a browser at `browser`. The client is told of a wrong address.
+    ///
+    /// # Errors
+    /// There is none, or the browser is at another address.
+    pub fn look(&self, id: &LinkId, browser: IpAddr) -> Result<LinkView, LinkError> {
+        let mut links = self.lock();
+        let entry = self.find(&mut links, id, browser)?;
+        let (used_by, elsewhere) = match &entry.state {
+            State::Used { by, browser } => (Some(by.clone()), elsewhere(&entry.about, *browser)),
+            State::Waiting(_) | State::Taken => (None, elsewhere(&entry.about, browser)),
+        };
+        Ok(LinkView { about: Arc::clone(&entry.about), used_by, elsewhere })
+    }
+
+    /// The person in the browser says: yes, this is me. Signs the connection in, once.
+    ///
+    /// # Errors
+    /// The link is gone, the browser is elsewhere, or its sign-in is over.
+    pub async fn consent(&self, id: &LinkId, viewer: &Viewer, browser: IpAddr) -> Result<(), LinkError> {
+        let (about, sender) = {
+            let mut links = self.lock();
+            let entry = self.find(&mut links, id, browser)?;
+            match std::mem::replace(&mut entry.state, State::Taken) {
+                State::Waiting(sender) => (Arc::clone(&entry.about), sender),
+                before => {
+                    entry.state = before;
+                    return Err(LinkError::Gone);
+                }
+            }
+        };
+        let standing = match self.0.identities.by_link(viewer, about.client).await {
+            Ok(standing) => standing,
+            Err(error) => {
+                // It may be tried again, by somebody whose sign-in stands.
+                self.set(id, State::Waiting(sender));
+                return Err(error.into());
+            }
+        };
+        let signin = standing.signin.id.clone();
+        let signed_in = SignedIn {
+            identity: standing.identity,
+            signin: signin.clone(),
+            elsewhere: elsewhere(&about, browser),
+        };
+        self.set(id, State::Used { by: viewer.identity.id.clone(), browser });
+        // The queue has a place for this beside every wrong address: it fails only where nobody waits any more.
+        if sender.try_send(Told::SignedIn(Box::new(signed_in))).is_err() {
+            self.lock().remove(id);
+            let ended = self.0.identities.end_signin(&signin, EndWhy::Revoked, Actor::Curfew).await;
+            ended.map_err(SigninError::from)?;
+            return Err(LinkError::Gone);
+        }
+        Ok(())
+    }
+
+    /// The person in the browser says: no, this is not me. The connection is refused.
+    ///
+    /// # Errors
+    /// The link is gone, or the browser is elsewhere.
+    pub fn refuse(&self, id: &LinkId, browser: IpAddr) -> Result<(), LinkError> {
+        let mut links = self.lock();
+        let entry = self.find(&mut links, id, browser)?;
+        let State::Waiting(sender) = &entry.state else { return Err(LinkError::Gone) };
+        // Nobody waiting is what was wanted, too.
+        let _ = sender.try_send(Told::NotMe);
+        links.remove(id);
+        Ok(())
+    }
+
+    fn find<'a>(
+        &self,
+        links: &'a mut MutexGuard<'_, HashMap<LinkId, Entry>>,
+        id: &LinkId,
+        browser: IpAddr,
+    ) -> Result<&'a mut Entry, LinkError> {
+        let now = self.0.clock.boot();
+        let entry = links.get_mut(id).filter(|entry| now < entry.ends).ok_or(LinkError::Gone)?;
+        let (client, browser) = (entry.about.client, browser.to_canonical());
+        if self.0.addresses.allow(client, browser) {
+            return Ok(entry);
+        }
+        if let State::Waiting(sender) = &entry.state
+            && entry.wrong.len() < WRONG_TOLD
+            && !entry.wrong.contains(&browser)
+        {
+            entry.wrong.push(browser);
+            let _ = sender.try_send(Told::WrongAddress(browser));
+        }
+        Err(LinkError::WrongAddress { client, browser })
+    }
+
+    fn set(&self, id: &LinkId, state: State) {
+        // Not there any more: the connection was dropped meanwhile, and the channel says so.
+        if let Some(entry) = self.lock().get_mut(id) {
+            entry.state = state;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<LinkId, Entry>> {
+        self.0.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Links {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Links").field("waiting", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+fn elsewhere(about: &Connecting, browser: IpAddr) -> Option<IpAddr> {
+    let browser = browser.to_canonical();
+    (browser != about.client).then_some(browser)
+}
+
+/// A link that a connection waits for. Dropping it takes the link back, unless it was used.
+pub struct PendingLink {
+    url: String,
+    id: LinkId,
+    told: mpsc::Receiver<Told>,
+    links: Links,
+}
+
+impl PendingLink {
+    /// What the person opens in a browser.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits until somebody has signed the connection in; the client is told what happens meanwhile.
+    ///
+    /// # Errors
+    /// Nobody did within 15 minutes, or somebody said that it is not theirs.
+    pub async fn wait(mut self, tell: &Teller) -> Result<SignedIn, Refusal> {
+        let over = tokio::time::sleep(LINK_LIFETIME);
+        tokio::pin!(over);
+        loop {
+            let told = tokio::select! {
+                told = self.told.recv() => told,
+                () = &mut over => None,
+            };
+            match told {
+                Some(Told::SignedIn(who)) => return Ok(*who),
+                Some(Told::NotMe) => {
+                    return Err(Refusal::new(
+                        RefusalKind::NotSignedIn,
+                        "the person who opened the link said that this connection is not theirs",
+                        "connect again, and open the link yourself",
+                    ));
+                }
+                Some(Told::WrongAddress(browser)) => {
+                    tell.show(Notice {
+                        message: format!(
+                            "the link was opened at {browser}, which is not where this program is"
+                        ),
+                        detail: "a link signs in only from the address that the connection comes from"
+                            .to_owned(),
+                        hint: format!("open it in a browser on this machine or network: {}", self.url),
+                    })
+                    .await;
+                }
+                None => {
+                    return Err(Refusal::new(
+                        RefusalKind::NotSignedIn,
+                        "nobody signed in by the link in time",
+                        "connect again for a new link",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for PendingLink {
+    fn drop(&mut self) {
+        let mut links = self.links.lock();
+        // A used one stays until its time is over: its page is where the person goes on.
+        if links.get(&self.id).is_some_and(|entry| !matches!(entry.state, State::Used { .. })) {
+            links.remove(&self.id);
+        }
+    }
+}
+
+impl std::fmt::Debug for PendingLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PendingLink")
+    }
+}
+
+#[cfg(test)]
+mod tests;
