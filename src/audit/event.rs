@@ -105,9 +105,12 @@ pub struct Cut {
     /// Why there was no goodbye.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_goodbye: Option<String>,
-    /// What was still at work on the target, and what became of it; empty when nothing was.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outstanding: Vec<String>,
+    /// What was running or half sent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outstanding: Option<String>,
+    /// What was done about the target's work, and how it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_work: Option<String>,
 }
 
 /// The recording of an ended session, as it was sealed.

@@ -16,6 +16,7 @@ pub mod lex;
 
 use std::borrow::Cow;
 
+use curfew_adapter::Parameter;
 use regex::Regex;
 
 use self::lex::{Kind, Lexer, Token};
@@ -85,6 +86,17 @@ impl Masker {
                 None => Cow::Borrowed(text),
             }
         }
+    }
+
+    /// Whether a contract's mask matches a number.
+    #[must_use]
+    pub fn hides(&self, number: &Parameter<'_>) -> bool {
+        !self.patterns.is_empty()
+            && match number {
+                Parameter::Integer(number) => self.matches(&number.to_string()),
+                Parameter::Float(number) => self.matches(&number.to_string()),
+                _ => false,
+            }
     }
 
     /// Masks a message that a target or Curfew wrote about a statement, from the first word on that a mask is about.
