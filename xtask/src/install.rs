@@ -21,6 +21,13 @@ pub fn install() -> Result<()> {
     python()
 }
 
+/// Installs what the demo needs, which is less.
+pub fn for_demo() -> Result<()> {
+    packages()?;
+    node_version()?;
+    node_modules(&repository().join("tests/fixtures/oidc-provider"))
+}
+
 /// What must be there, and the Debian package that brings it.
 fn missing() -> Vec<&'static str> {
     let postgres = fs::read_dir("/usr/lib/postgresql")

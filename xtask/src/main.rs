@@ -1,5 +1,6 @@
 //! `cargo xtask`: what the README and CI call. Parses, runs, exits; owns nothing else.
 
+mod demo;
 mod install;
 mod lint;
 mod run;
@@ -24,6 +25,12 @@ enum Task {
     Lint,
     /// Installs what the tests and the demo need, and nothing more.
     Install,
+    /// Brings up Curfew with a real Postgres and OIDC provider on loopback, and says what to type.
+    Demo {
+        /// Plays the whole loop without hands, and ends.
+        #[arg(long)]
+        tour: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -31,6 +38,7 @@ fn main() -> ExitCode {
         Task::Test => test::test(),
         Task::Lint => lint::lint(),
         Task::Install => install::install(),
+        Task::Demo { tour } => demo::demo(tour),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,6 +32,6 @@ pub use prometheus::Prometheus;
 pub use provider::Provider;
 pub use psql::{Output, Psql};
 pub use pty::PtyPsql;
-pub use root::{python, repository};
+pub use root::{python, repository, scratch_below};
 pub use tap::{Direction, Tap};
 pub use wait::until;

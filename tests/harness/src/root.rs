@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::{Context, Error, Result};
+
 /// The root of the repository that this crate was compiled in.
 #[must_use]
 pub fn repository() -> PathBuf {
@@ -14,6 +16,17 @@ pub(crate) fn cache() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);
     target.join("harness")
+}
+
+/// From now on, keeps what the fixtures write below this folder instead of below /tmp. For programs, not for tests: it
+/// holds for the whole process.
+///
+/// # Errors
+/// When the folder can't be made, or this was called before.
+pub fn scratch_below(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).context(format!("making {}", folder.display()))?;
+    tempfile::env::override_temp_dir(folder)
+        .map_err(|before| Error::new(format!("scratch folders are below {} already", before.display())))
 }
 
 /// The Python that `cargo xtask test` installs, with the packages of tests/requirements.txt.

@@ -128,6 +128,15 @@ impl Browser {
         self.submit(page, &form, form.button(button), values).await
     }
 
+    /// Fills in the first form with a button named `action` of this value, and presses that.
+    ///
+    /// # Errors
+    /// When there is no such button or field.
+    pub async fn act(&self, page: &Page, action: &str, values: &[(&str, &str)]) -> Result<Page> {
+        let (form, button) = page.action(action)?;
+        self.submit(page, &form, Some(&button), values).await
+    }
+
     /// Fills in this form of `page` and sends it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::form::{Form, forms};
+use super::form::{Button, Form, forms};
 use super::html::{Token, tokens};
 use crate::error::{Context, Result};
 
@@ -63,6 +63,20 @@ impl Page {
     pub fn form(&self, button: &str) -> Result<Form> {
         let form = self.forms().into_iter().find(|form| form.button(button).is_some());
         form.context(format!("no button {button:?} at {} ({}): {}", self.url, self.status, self.text()))
+    }
+
+    /// The first form with a button named `action` of this value, and that button: what it does, whatever it says.
+    ///
+    /// # Errors
+    /// When there is none; the page's text is in the error.
+    pub fn action(&self, value: &str) -> Result<(Form, Button)> {
+        let wanted = |button: &&Button| {
+            !button.disabled
+                && button.field.as_ref().is_some_and(|(name, has)| name == "action" && has == value)
+        };
+        let find = |form: Form| form.buttons.iter().find(wanted).cloned().map(|button| (form, button));
+        let found = self.forms().into_iter().find_map(find);
+        found.context(format!("nothing to {value} at {} ({}): {}", self.url, self.status, self.text()))
     }
 
     /// Whether there is a button that says this.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use options::{Contract, GateOptions, TARGET};
-pub use person::Person;
+pub use person::{Person, address};
 
 use crate::browser::Browser;
 use crate::error::{Context, Error, Result};

@@ -93,8 +93,8 @@ impl Person {
         let fingerprint = self.fingerprint().await?;
         let mut login =
             self.spawn(["login", &self.gate, "--no-browser", "--ca-fingerprint", &fingerprint])?;
-        let url =
-            login.logs().find("the address to open", LIMIT, |line| address(&line.text, &self.gate)).await?;
+        let gate = format!("{}/", self.gate);
+        let url = login.logs().find("the address to open", LIMIT, |line| address(&line.text, &gate)).await?;
         let page = self.open(&url).await?;
         crate::psql::output(&mut login, LIMIT).await.and_then(Output::success).context(format!(
             "after {} ({}): {}",
@@ -115,10 +115,11 @@ impl Person {
     }
 }
 
-/// An address of the gate in a line of text; what follows white space or a closing mark is not part of it.
-pub(super) fn address(line: &str, gate: &str) -> Option<String> {
-    let start = line.find(&format!("{gate}/"))?;
-    let rest = line.get(start..)?;
+/// The first address in a text that begins like this; it ends before white space or a closing mark.
+#[must_use]
+pub fn address(text: &str, begins: &str) -> Option<String> {
+    let start = text.find(begins)?;
+    let rest = text.get(start..)?;
     let end = rest.find(|c: char| c.is_whitespace() || "\"'<>)".contains(c)).unwrap_or(rest.len());
     rest.get(..end).map(str::to_owned)
 }

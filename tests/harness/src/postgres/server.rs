@@ -31,9 +31,13 @@ pub(super) fn user() -> Option<&'static str> {
     rustix::process::geteuid().is_root().then_some("postgres")
 }
 
-/// A private scratch folder with a path short enough for a Unix socket.
+/// A private scratch folder, with a path short enough for a Unix socket (107 bytes, unix(7)) and, where we are root,
+/// not below a home folder that the user `postgres` can't enter.
 pub(super) fn scratch(prefix: &str) -> Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix(prefix).tempdir().context("making a scratch folder")?;
+    let usual = tempfile::env::temp_dir();
+    let below = if user().is_some() || usual.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { usual };
+    let folder =
+        tempfile::Builder::new().prefix(prefix).tempdir_in(below).context("making a scratch folder")?;
     own(folder.path())?;
     Ok(folder)
 }
