@@ -34,6 +34,8 @@ mod route;
 mod sessions;
 mod signins;
 mod targets;
+#[cfg(test)]
+mod tests;
 pub mod user;
 mod verdict;
 mod view;

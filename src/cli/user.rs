@@ -64,7 +64,7 @@ impl UserCommand {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn carry_out(self, cx: &mut Context) -> Result<(), CliError> {
+    pub(super) async fn carry_out(self, cx: &mut Context) -> Result<(), CliError> {
         match self {
             Self::Login(args) => login::run(args, cx).await,
             Self::Logout(args) => logout::run(args, cx).await,

@@ -71,11 +71,11 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
         if let Some(tls) = next.downcast_ref() {
             return Some(tls);
         }
-        let inner = next.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if let Some(tls) = inner.and_then(|inner| inner.downcast_ref()) {
-            return Some(tls);
-        }
-        cause = next.source();
+        // The source of an I/O error is the source of what it wraps: that itself would be passed over.
+        cause = match next.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => next.source(),
+        };
     }
     None
 }
