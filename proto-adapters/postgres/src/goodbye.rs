@@ -4,15 +4,19 @@ use crate::client::fatal;
 use curfew_adapter::{BootTime, Clock, Goodbye, Notice};
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// When the client's connection is closed, told or not. The core's guard shuts it down at two seconds.
 const LIMIT: Duration = Duration::from_millis(1900);
 
 /// How long a client that has been told may take to close before we do.
 const LINGER: Duration = Duration::from_millis(1500);
+
+/// How long a client must have sent nothing before our side is closed.
+const QUIET: Duration = Duration::from_millis(30);
 
 /// The state in which the client's connection was left.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +44,7 @@ where
 {
     let began = Instant::now();
     let (mut reader, mut writer) = tokio::io::split(stream);
+    let heard = AtomicBool::new(false);
     let mut flushed_at = None;
     let mut goodbye = Goodbye::None("the client reads nothing");
     let telling = async {
@@ -58,12 +63,22 @@ where
                 Goodbye::Sent
             }
         };
+        // A client in the middle of sending reads what it is told only when it has sent it all.
+        loop {
+            heard.store(false, Ordering::Relaxed);
+            sleep(QUIET).await;
+            if !heard.load(Ordering::Relaxed) {
+                break;
+            }
+        }
         writer.shutdown().await?;
         Ok::<_, io::Error>(Instant::now())
     };
     let discarding = async {
         let mut sink = vec![0; 8 * 1024];
-        while matches!(reader.read(&mut sink).await, Ok(read) if read > 0) {}
+        while matches!(reader.read(&mut sink).await, Ok(read) if read > 0) {
+            heard.store(true, Ordering::Relaxed);
+        }
     };
     let both = async {
         let (mut telling, mut discarding) = (pin!(telling), pin!(discarding));

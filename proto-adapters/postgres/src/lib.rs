@@ -87,13 +87,12 @@ impl PostgresAdapter {
         }
         let proof = certificates.map_or(Proof::Link, Proof::Certificate);
         let startup = gate.connection().startup.clone();
-        let pause = || startup.pause();
         let admitted = async {
-            let who = match client.follow(&mut gate.sign_in(proof, &ask), pause).await? {
+            let who = match client.follow(&mut gate.sign_in(proof, &ask), &startup).await? {
                 Ok(who) => who,
                 Err(sentence) => return Ok(Err(sentence)),
             };
-            client.follow(&mut gate.admit(who, &ask), pause).await
+            client.follow(&mut gate.admit(who, &ask), &startup).await
         };
         match admitted.await {
             Ok(Ok(session)) => {

@@ -3,7 +3,7 @@
 use super::{Sentence, fatal};
 use crate::codec::{backend, frontend, report::Report};
 use crate::stream::Stream;
-use curfew_adapter::{Notice, Progress, Step};
+use curfew_adapter::{Notice, Progress, StartupClock, Step};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -55,19 +55,22 @@ impl Client {
     pub async fn follow<T>(
         &mut self,
         progress: &mut Progress<T>,
-        mut waiting: impl FnMut(),
+        startup: &StartupClock,
     ) -> Result<Result<T, Sentence>, Left> {
-        loop {
+        let outcome = loop {
             match self.watch(progress.next()).await? {
-                Step::Done(value) => return Ok(Ok(value)),
-                Step::Refused(refusal) => return Ok(Err(refusal.into())),
+                Step::Done(value) => break Ok(value),
+                Step::Refused(refusal) => break Err(refusal.into()),
                 Step::Show(notice) if self.shows => {
-                    waiting();
+                    // A person is waited for.
+                    startup.pause();
                     self.show(&notice).await.map_err(|_| Left::Gone)?;
                 }
                 Step::Show(_) => {}
             }
-        }
+        };
+        startup.resume();
+        Ok(outcome)
     }
 
     /// Whether it shows what it is told before its session begins.
@@ -136,8 +139,12 @@ impl Client {
         }
     }
 
-    /// Says no, and closes. Input is read and thrown away meanwhile, so that no reset destroys the words.
+    /// Says no, and closes. A client that shows notices hears it past authentication: before, libpq would
+    /// try again in the clear (sslmode=prefer), and show what came of that. Input is read and thrown away meanwhile, so that no reset destroys the words.
     pub async fn refuse(mut self, sentence: &Sentence) {
+        if self.shows {
+            self.authenticated();
+        }
         fatal(&mut self.unsent, sentence.code, &sentence.notice);
         if self.send().await.is_ok() {
             close(&mut self.stream, LINGER).await;

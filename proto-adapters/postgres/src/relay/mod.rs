@@ -14,6 +14,9 @@ mod results;
 mod statements;
 mod values;
 
+#[cfg(test)]
+mod tests;
+
 use crate::cancel::{Registration, Told};
 use crate::countdown::Countdown;
 use crate::goodbye::Left;

@@ -1,0 +1,308 @@
+//! Each result goes to its own statement, and a name stands for what the target takes it for.
+
+use crate::codec::frame::Head;
+use crate::codec::{backend, frontend};
+use crate::relay::fault::Fault;
+use crate::relay::pump::{Inspector, Look, Verdict};
+use crate::relay::results::FromTarget;
+use crate::relay::statements::{FromClient, Statements};
+use curfew_adapter::{ParameterPolicy, Recorder};
+use curfew_conformance::MemorySink;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+struct Scene {
+    statements: Statements,
+    sink: Arc<MemorySink>,
+}
+
+fn scene() -> Scene {
+    with(ParameterPolicy::Full)
+}
+
+fn with(policy: ParameterPolicy) -> Scene {
+    let sink = Arc::<MemorySink>::default();
+    Scene { statements: Statements::new(Recorder::new(sink.clone()), policy), sink }
+}
+
+impl Scene {
+    fn client(&mut self, tag: u8, body: &[u8]) -> &mut Self {
+        let head = Head { tag, body: body.len() };
+        FromClient(&mut self.statements).head(head).unwrap();
+        assert_eq!(FromClient(&mut self.statements).message(tag, body), Ok(Verdict::Pass));
+        self
+    }
+
+    fn target(&mut self, tag: u8, body: &[u8]) -> &mut Self {
+        FromTarget(&mut self.statements).head(Head { tag, body: body.len() }).unwrap();
+        assert_eq!(FromTarget(&mut self.statements).message(tag, body), Ok(Verdict::Pass));
+        self
+    }
+
+    fn query(&mut self, text: &str) -> &mut Self {
+        self.client(frontend::QUERY, format!("{text}\0").as_bytes())
+    }
+
+    fn parse(&mut self, name: &str, text: &str) -> &mut Self {
+        self.client(frontend::PARSE, format!("{name}\0{text}\0\0\0").as_bytes())
+    }
+
+    fn bind(&mut self, portal: &str, statement: &str) -> &mut Self {
+        self.client(frontend::BIND, format!("{portal}\0{statement}\0\0\0\0\0\0\0").as_bytes())
+    }
+
+    fn execute(&mut self, portal: &str) -> &mut Self {
+        self.client(frontend::EXECUTE, format!("{portal}\0\0\0\0\0").as_bytes())
+    }
+
+    fn sync(&mut self) -> &mut Self {
+        self.client(frontend::SYNC, b"")
+    }
+
+    /// Answers, by their type: `E` fails, `C` completes.
+    fn answers(&mut self, tags: &str) -> &mut Self {
+        for tag in tags.bytes() {
+            match tag {
+                backend::ERROR => self.target(tag, b"SERROR\0C23505\0Mno\0\0"),
+                backend::COMMAND_COMPLETE => self.target(tag, b"DONE\0"),
+                backend::READY => self.target(tag, b"I"),
+                backend::COPY_IN | backend::COPY_OUT => self.target(tag, &[0, 0, 0]),
+                _ => self.target(tag, b""),
+            };
+        }
+        self
+    }
+
+    /// Of each result, its number and its SQLSTATE.
+    fn results(&self) -> Vec<(u64, Option<String>)> {
+        let result =
+            |event: Value| (event["n"].as_u64().unwrap(), event["sqlstate"].as_str().map(str::to_owned));
+        self.sink.of_kind("result").into_iter().map(result).collect()
+    }
+
+    /// Of the last statement, the number of what was prepared, or its text.
+    fn last(&self) -> Value {
+        let event = self.sink.of_kind("statement").pop().unwrap();
+        if event["prepared"].is_null() { event["text"].clone() } else { event["prepared"].clone() }
+    }
+}
+
+fn ok(n: u64) -> (u64, Option<String>) {
+    (n, None)
+}
+
+fn failed(n: u64) -> (u64, Option<String>) {
+    (n, Some("23505".to_owned()))
+}
+
+fn not_run(n: u64) -> (u64, Option<String>) {
+    (n, Some("25P02".to_owned()))
+}
+
+#[test]
+fn a_query_of_several_commands_has_several_results() {
+    let mut scene = scene();
+    scene.query("a; b; c").query("d").answers("TDDCICZCZ");
+    assert_eq!(scene.results(), [ok(1), ok(1), ok(1), ok(2)]);
+    assert_eq!(scene.sink.of_kind("result")[0]["rows"], 2);
+    assert_eq!(scene.statements.outstanding(), (None, false));
+}
+
+#[test]
+fn what_an_error_skips_is_said_not_to_have_run() {
+    let mut scene = scene();
+    scene.parse("", "a").bind("", "").execute("").bind("", "").execute("").sync();
+    assert_eq!(scene.statements.outstanding().0.as_deref(), Some("statement 1"));
+    scene.query("next").answers("12EZCZ");
+    assert_eq!(scene.results(), [failed(1), not_run(2), ok(3)]);
+    assert_eq!(scene.statements.outstanding(), (None, false));
+}
+
+#[test]
+fn what_is_sent_after_an_error_and_before_its_sync_does_not_run() {
+    let mut scene = scene();
+    scene.parse("", "a").bind("", "").execute("").answers("12E");
+    scene.bind("", "").execute("").query("skipped too").sync().answers("Z").query("runs").answers("CZ");
+    assert_eq!(scene.results(), [failed(1), not_run(2), not_run(3), ok(4)]);
+}
+
+#[test]
+fn a_refused_parse_leaves_its_name_with_what_it_stood_for() {
+    let mut scene = scene();
+    scene.parse("s", "delete from t").sync().answers("1Z");
+    scene.parse("s", "select 1").sync().answers("EZ");
+    scene.bind("", "s").execute("").sync().answers("2CZ");
+    assert_eq!(scene.last(), 1);
+}
+
+#[test]
+fn a_skipped_parse_leaves_its_name_with_what_it_stood_for() {
+    for name in ["", "s"] {
+        let mut scene = scene();
+        scene.parse(name, "delete from t").sync().answers("1Z");
+        scene.bind("", "no such").parse(name, "select 1").parse(name, "select 2").sync().answers("EZ");
+        scene.bind("", name).execute("").sync().answers("2CZ");
+        assert_eq!(scene.last(), 1, "{name:?}");
+        // And one that is sent when the error is known already.
+        scene.bind("", "no such").answers("E").parse(name, "select 3").sync().answers("Z");
+        scene.bind("", name).execute("");
+        assert_eq!(scene.last(), 1, "{name:?}");
+    }
+}
+
+#[test]
+fn a_skipped_close_and_bind_leave_their_names() {
+    let mut scene = scene();
+    scene.parse("s", "a").parse("u", "b").bind("p", "s").sync().answers("112Z");
+    scene
+        .bind("", "no such")
+        .client(frontend::CLOSE, b"Ss\0")
+        .client(frontend::CLOSE, b"Pp\0")
+        .bind("p", "u");
+    scene.sync().answers("EZ").execute("p");
+    assert_eq!(scene.last(), 1);
+}
+
+#[test]
+fn a_name_that_sql_prepared_is_not_taken_for_another() {
+    let mut scene = scene();
+    scene.parse("s", "select 1").sync().answers("1Z");
+    scene.query("deallocate s; prepare s as delete from t");
+    scene.target(backend::COMMAND_COMPLETE, b"DEALLOCATE\0").target(backend::COMMAND_COMPLETE, b"PREPARE\0");
+    scene.answers("Z").bind("", "s").execute("");
+    assert_eq!(scene.last(), "EXECUTE \"s\"");
+}
+
+#[test]
+fn a_sync_in_a_copy_gets_no_answer() {
+    // libpq sends Sync along with the Execute of a COPY FROM STDIN, and another one after it.
+    let mut scene = scene();
+    scene.parse("", "copy t from stdin").bind("", "").execute("").sync().answers("12G");
+    scene.client(frontend::COPY_DATA, b"12345").sync().client(frontend::COPY_DONE, b"").sync().answers("CZ");
+    scene.query("next");
+    assert_eq!(scene.statements.outstanding().0.as_deref(), Some("statement 2"));
+    scene.answers("CZ");
+    assert_eq!(scene.results(), [ok(1), ok(2)]);
+    assert_eq!(scene.sink.of_kind("result")[0]["copy_in"], 5);
+}
+
+#[test]
+fn a_copy_that_was_sent_blindly_keeps_its_sync() {
+    let mut scene = scene();
+    scene.parse("", "copy t from stdin").bind("", "").execute("");
+    scene.client(frontend::COPY_DATA, b"1").client(frontend::COPY_DONE, b"").sync().answers("12GCZ");
+    assert_eq!(scene.results(), [ok(1)]);
+    assert_eq!(scene.statements.outstanding(), (None, false));
+}
+
+#[test]
+fn a_failed_copy_skips_to_the_next_sync() {
+    let mut scene = scene();
+    scene.parse("", "copy t from stdin").bind("", "").execute("").sync().answers("12G");
+    scene
+        .client(frontend::COPY_FAIL, b"enough\0")
+        .answers("E")
+        .sync()
+        .answers("Z")
+        .query("next")
+        .answers("CZ");
+    assert_eq!(scene.results(), [failed(1), ok(2)]);
+}
+
+#[test]
+fn copy_out_and_suspended_portals_have_results() {
+    let mut scene = scene();
+    scene.query("copy t to stdout").answers("H").target(backend::COPY_DATA, b"0123456789").answers("cCZ");
+    assert_eq!(scene.sink.of_kind("result")[0]["bytes"], 10);
+    scene.parse("", "a").bind("p", "").execute("p").execute("p").sync().answers("12DsDDCZ");
+    let results = scene.sink.of_kind("result");
+    assert_eq!((&results[1]["tag"], &results[1]["rows"]), (&json!("(suspended)"), &json!(1)));
+    assert_eq!((&results[2]["tag"], &results[2]["rows"]), (&json!("DONE"), &json!(2)));
+}
+
+#[test]
+fn an_error_at_the_commit_belongs_to_the_statement_before() {
+    let mut scene = scene();
+    scene.parse("", "insert").bind("", "").execute("").sync().answers("12CEZ");
+    assert_eq!(scene.results(), [ok(1), failed(1)]);
+}
+
+#[test]
+fn parameters_are_decoded_by_the_types_that_the_server_describes() {
+    let mut scene = scene();
+    scene.parse("s", "select $1, $2, $3, $4, $5").client(frontend::DESCRIBE, b"Ss\0").sync();
+    let types = [23_u32, 16, 25, 701, 2950];
+    let mut body = vec![0, 5];
+    types.iter().for_each(|oid| body.extend_from_slice(&oid.to_be_bytes()));
+    scene.answers("1").target(backend::PARAMETER_DESCRIPTION, &body).answers("nZ");
+    let mut bind = b"\0s\0\0\x01\0\x01\0\x05".to_vec();
+    let values: [&[u8]; 5] = [&7_i32.to_be_bytes(), &[1], b"text", &1.5_f64.to_be_bytes(), &[0xab; 2]];
+    for value in values {
+        bind.extend_from_slice(&u32::try_from(value.len()).unwrap().to_be_bytes());
+        bind.extend_from_slice(value);
+    }
+    bind.extend_from_slice(&[0, 0]);
+    scene.client(frontend::BIND, &bind).execute("");
+    let expected =
+        json!([{"integer": 7}, {"boolean": true}, {"text": "text"}, {"float": 1.5}, {"hex": "abab"}]);
+    assert_eq!(scene.sink.of_kind("statement")[0]["parameters"], expected);
+}
+
+#[test]
+fn a_contract_that_records_types_alone_gets_no_values() {
+    for (policy, expected) in
+        [(ParameterPolicy::Types, json!([{"length": 6}, "null"])), (ParameterPolicy::None, Value::Null)]
+    {
+        let mut scene = with(policy);
+        scene.parse("", "a");
+        scene.client(frontend::BIND, b"\0\0\0\0\0\x02\0\0\0\x06secret\xff\xff\xff\xff\0\0").execute("");
+        let statement = &scene.sink.of_kind("statement")[0];
+        assert_eq!(statement["parameters"], expected);
+        assert!(!statement.to_string().contains("secret"));
+    }
+}
+
+#[test]
+fn a_bind_too_large_to_hold_is_recorded_by_its_length() {
+    let mut scene = scene();
+    scene.parse("s", "insert");
+    let head = Head { tag: frontend::BIND, body: 5_000_000 };
+    let mut client = FromClient(&mut scene.statements);
+    assert_eq!(client.head(head), Ok(Look::Pieces));
+    assert_eq!(client.pieces(head, b"\0s\0\0\0\0\x01\0\x4c\x4b\x00xxxx"), Ok(Verdict::Pass));
+    scene.execute("");
+    assert_eq!(scene.last(), 1);
+    assert_eq!(scene.sink.of_kind("statement")[0]["parameters"], json!([{"length": 5_000_000}]));
+}
+
+#[test]
+fn a_call_of_a_function_by_number_is_recorded() {
+    let mut scene = scene();
+    scene.client(frontend::FUNCTION_CALL, b"\0\0\x03\xbd\0\0\0\x01\0\0\0\x02hi\0\0").answers("VZ");
+    assert_eq!(scene.last(), "call of function 957 by number");
+    assert_eq!(scene.results(), [ok(1)]);
+}
+
+#[test]
+fn nothing_is_noted_twice_when_the_pipeline_is_full() {
+    let mut scene = scene();
+    for _ in 0..4096 {
+        scene.sync();
+    }
+    let held = FromClient(&mut scene.statements).message(frontend::QUERY, b"later\0");
+    assert_eq!(held, Ok(Verdict::Later));
+    assert!(scene.sink.events().is_empty());
+    scene.answers("Z").query("later");
+    assert_eq!(scene.sink.events().len(), 1);
+}
+
+#[test]
+fn requests_to_authenticate_have_no_place_in_a_session() {
+    let mut scene = scene();
+    for tag in [b'R', b'K', b'v', b'W', b'?'] {
+        let judged = FromTarget(&mut scene.statements).head(Head { tag, body: 4 });
+        assert!(matches!(judged, Err(Fault::Target(_))), "{}", char::from(tag));
+    }
+    let long = Head { tag: backend::COMMAND_COMPLETE, body: 40_000 };
+    assert!(FromTarget(&mut scene.statements).head(long).is_err());
+}

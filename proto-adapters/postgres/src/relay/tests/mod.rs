@@ -1,0 +1,4 @@
+//! The relay's parts by themselves, without sockets.
+
+mod matching;
+mod passing;
