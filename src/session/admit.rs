@@ -1,0 +1,224 @@
+//! Admission: the one place where a [`Session`] comes from.
+//!
+//! Subscribes to changes before it looks, so that nothing that happens in between is missed; decides from
+//! the contracts and the grants; and puts the session on record, durably, before a byte reaches the target.
+
+use super::host::Host;
+use super::judge::{Standing, judge};
+use super::live::{About, Live};
+use super::parts::{Parts, Reach};
+use super::refuse;
+use super::wait::{self, Waited};
+use crate::audit::Actor;
+use crate::contract::{Contract, Person, PersonKey};
+use crate::grant::Grant;
+use crate::record::SessionRecorder;
+use crate::store::{SessionRecord, SessionStart, to_the_microsecond};
+use curfew_adapter::{
+    Ask, Connection, Deadline, EndReason, LeaseKeeper, Recorder, Refusal, RefusalKind, Session, SessionId, SignedIn,
+    Teller, Terms,
+};
+use std::sync::Arc;
+use tracing::{error, info};
+
+/// Admits `who` to what is asked, now or once there is a grant.
+///
+/// # Errors
+/// A refusal to show.
+pub async fn admit(
+    parts: Arc<Parts>,
+    connection: Connection,
+    who: SignedIn,
+    ask: Ask,
+    tell: Teller,
+) -> Result<Session, Refusal> {
+    let person = PersonKey::new(who.identity.person.clone());
+    if parts.drain_until().is_some() {
+        return Err(refuse::draining());
+    }
+    if let Some(left) = parts.registry.barred(&person, &ask.target, &ask.account) {
+        return Err(refuse::barred(left));
+    }
+    let Some(reach) = parts.targets.get(&ask.target).filter(|reach| reach.facts.protocol == connection.protocol) else {
+        return Err(refuse::not_allowed(&parts, &ask));
+    };
+    let mut news = parts.store.changes();
+    let mut waiting = wait::Waiting::new(&parts, &connection, &who, &ask, tell);
+    loop {
+        let identity = current(&parts, &who).await?;
+        let who = SignedIn { identity, ..who.clone() };
+        if let Some((grant, contract)) = pick(&parts, &who, &person, reach, &ask).await? {
+            return open(&parts, &connection, &who, &ask, reach, grant, contract).await;
+        }
+        match waiting.step(&mut news, &Person::from(&who.identity), reach).await? {
+            Waited::LookAgain => {}
+        }
+    }
+}
+
+/// The identity as the store knows it now.
+async fn current(parts: &Parts, who: &SignedIn) -> Result<curfew_adapter::Identity, Refusal> {
+    let standing = parts.identities.standing(&who.signin).await.map_err(|e| refuse::store_down(&e))?;
+    match standing {
+        Some(standing) if standing.over(parts.clock.wall()).is_none() => Ok(standing.identity),
+        _ => Err(Refusal::new(RefusalKind::NotSignedIn, "your sign-in is over", "connect again to sign in")),
+    }
+}
+
+/// The grant to run under: active, for this database, and still in order. The one that lasts longest.
+async fn pick(
+    parts: &Parts,
+    who: &SignedIn,
+    person: &PersonKey,
+    reach: &Reach,
+    ask: &Ask,
+) -> Result<Option<(Grant, Arc<Contract>)>, Refusal> {
+    let now = parts.clock.wall();
+    let stored = parts.store.open_grants(person, &ask.target, &ask.account).await.map_err(|e| refuse::store_down(&e))?;
+    let human = Person::from(&who.identity);
+    let wanted = crate::contract::Wanted {
+        target: &reach.facts,
+        account: Some(&ask.account),
+        database: ask.database.as_deref(),
+    };
+    for grant in stored.into_iter().map(|stored| stored.grant).filter(|grant| grant.admits(now)) {
+        if ask.database.as_deref().is_some_and(|database| !grant.record().terms.databases.allow(database)) {
+            continue;
+        }
+        let pinned = pinned(parts, &grant).await?;
+        let contracts = parts.contracts.current();
+        let current = contracts.find(&pinned.name).map(AsRef::as_ref);
+        if crate::contract::still_allowed(&pinned, current, &human, &wanted, now).is_ok() {
+            return Ok(Some((grant, pinned)));
+        }
+    }
+    Ok(None)
+}
+
+/// The contract as the grant's request pinned it.
+async fn pinned(parts: &Parts, grant: &Grant) -> Result<Arc<Contract>, Refusal> {
+    let pin = &grant.record().contract;
+    if let Some(contract) = parts.contracts.current().pinned(pin) {
+        return Ok(contract.clone());
+    }
+    let text = parts.store.contract_text(&pin.hash).await.map_err(|e| refuse::store_down(&e))?;
+    text.and_then(|text| Contract::parse(&pin.name, &text).ok()).map(Arc::new).ok_or_else(|| {
+        error!(contract = %pin.name, version = %pin.hash, "the contract of a grant can't be read back");
+        refuse::unavailable("the contract behind this grant can't be read")
+    })
+}
+
+/// Makes the session: registered first, so that whoever ends sessions finds it; then on record; then live.
+async fn open(
+    parts: &Arc<Parts>,
+    connection: &Connection,
+    who: &SignedIn,
+    ask: &Ask,
+    reach: &Reach,
+    grant: Grant,
+    pinned: Arc<Contract>,
+) -> Result<Session, Refusal> {
+    let record = grant.record().clone();
+    let policy = pinned.record.policy(parts.strict);
+    let about = About {
+        id: SessionId::random(),
+        identity: who.identity.clone(),
+        person: PersonKey::new(who.identity.person.clone()),
+        signin: who.signin.clone(),
+        idle: record.terms.idle,
+        grant,
+        pinned,
+        target: reach.facts.clone(),
+        account: ask.account.clone(),
+        database: ask.database.clone(),
+        program: ask.program.clone(),
+        client: connection.peer.address,
+        started: to_the_microsecond(parts.clock.wall()),
+    };
+    let terms = Arc::new(Terms {
+        identity: about.identity.clone(),
+        signin: about.signin.clone(),
+        grant: record.id.clone(),
+        request: record.request.clone(),
+        contract: record.contract.name.clone(),
+        target: reach.route.clone(),
+        account: ask.account.clone(),
+        database: ask.database.clone(),
+        record: policy,
+        countdown: parts.countdown.clone(),
+        extend_hint: about.pinned.end.extend.map_or_else(String::new, |_| format!("curfew extend {}", record.id)),
+    });
+    let (until, reason, notice) = match judge(parts, &about, parts.clock.wall()).await {
+        Ok(Standing::Until { at, reason, notice }) => (at, reason, notice),
+        Ok(Standing::Over { notice, .. }) => {
+            return Err(Refusal { kind: RefusalKind::NoGrant, notice: Box::new(notice) });
+        }
+        Err(error) => return Err(refuse::store_down(&error)),
+    };
+    let keeper = LeaseKeeper::new(parts.clock.clone(), Deadline::at(until, &parts.clock), reason, notice);
+    let live = Arc::new(Live::new(about, keeper, parts.clock.boot(), connection.socket.clone()));
+    parts.registry.insert(live.clone());
+    match put_on_record(parts, &live, &terms).await {
+        Ok(recorder) => {
+            connection.startup.finish();
+            let host = Host::new(parts.clone(), live.clone(), recorder.clone());
+            host.guard();
+            let about = &live.about;
+            let labels = [about.protocol().as_str(), about.target.name.as_str()];
+            parts.metrics.sessions_live.with_label_values(&labels).inc();
+            info!(session = %about.id, grant = %about.grant_id(), target_name = %about.target.name,
+                account = %about.account, "session started");
+            let (lease, counters) = (live.keeper.lease(), live.counters.clone());
+            Ok(Session::admitted(terms, lease, Recorder::new(recorder), counters, host))
+        }
+        Err(refusal) => {
+            parts.registry.remove(&live.about.id);
+            Err(refusal)
+        }
+    }
+}
+
+async fn put_on_record(parts: &Parts, live: &Live, terms: &Terms) -> Result<Arc<SessionRecorder>, Refusal> {
+    let about = &live.about;
+    let record = SessionRecord {
+        id: about.id.clone(),
+        grant: terms.grant.clone(),
+        request: terms.request.clone(),
+        identity: about.identity.id.clone(),
+        person: about.person.clone(),
+        signin: about.signin.clone(),
+        contract: terms.contract.clone(),
+        target: about.target.name.clone(),
+        protocol: about.protocol(),
+        account: about.account.clone(),
+        database: about.database.clone(),
+        client_address: about.client.ip(),
+        program: (!about.program.is_empty()).then(|| about.program.clone()),
+        started_at: about.started,
+        ended: None,
+    };
+    // The recording first: a session on record without one would have to be closed again.
+    let keeper = live.keeper.clone();
+    let recorder = parts.recordings.start(&about.id, terms, about.client.ip(), about.started, move || {
+        keeper.end(EndReason::RecordingFailed, refuse::recording_failed());
+    });
+    let recorder = recorder.await.map_err(|cause| {
+        parts.metrics.recording_errors.inc();
+        error!(session = %about.id, %cause, "the recording can't be started, so the session is refused");
+        refuse::unavailable("this session can't be recorded, so it may not start")
+    })?;
+    let actor = Actor::Identity {
+        identity: about.identity.id.to_string(),
+        email: Some(about.identity.email.clone()),
+        address: Some(about.client.ip()),
+    };
+    let limit = about.grant.record().terms.sessions;
+    let refusal = match parts.store.start_session(&record, limit, actor).await {
+        Ok(SessionStart::Started) => return Ok(recorder),
+        Ok(SessionStart::TooMany) => refuse::too_many_sessions(limit.unwrap_or(0)),
+        Ok(SessionStart::GrantOver) => refuse::grant_over(),
+        Err(error) => refuse::store_down(&error),
+    };
+    recorder.discard().await;
+    Err(refusal)
+}

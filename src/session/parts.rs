@@ -1,0 +1,107 @@
+//! What the session layer works with, put together by `serve`.
+
+use super::registry::Registry;
+use crate::api::site::Site;
+use crate::config::{Config, SecretSource};
+use crate::contract::{Contracts, Databases, TargetFacts};
+use crate::grant::Grants;
+use crate::identity::{Identities, Links};
+use crate::metrics::Metrics;
+use crate::record::Recordings;
+use crate::store::Store;
+use curfew_adapter::{Clock, TargetRoute};
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// A target of the configuration, ready to be reached.
+#[derive(Debug)]
+pub struct Reach {
+    /// What contracts may know of it.
+    pub facts: TargetFacts,
+    /// How it is spoken to.
+    pub route: TargetRoute,
+    /// The secret of each account.
+    pub accounts: HashMap<String, SecretSource>,
+}
+
+/// The parts.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where people find the gate.
+    pub site: Site,
+    /// The only clock.
+    pub clock: Clock,
+    /// The store.
+    pub store: Store,
+    /// The contracts in force.
+    pub contracts: Arc<Contracts>,
+    /// Requests and grants.
+    pub grants: Grants,
+    /// Identities and sign-ins.
+    pub identities: Arc<Identities>,
+    /// Sign-in links.
+    pub links: Links,
+    /// Where recordings go.
+    pub recordings: Recordings,
+    /// Whether a recording that fails ends its session.
+    pub strict: bool,
+    /// The counters.
+    pub metrics: Metrics,
+    /// The live sessions.
+    pub registry: Registry,
+    /// The targets, by name.
+    pub targets: HashMap<String, Reach>,
+    /// Steps of the countdown.
+    pub countdown: Vec<Duration>,
+    /// How long a client waits at the prompt for its request.
+    pub patience: Duration,
+    /// How long the store may be silent.
+    pub max_staleness: Duration,
+    /// The runtime of the core, where what outlives a connection runs.
+    pub runtime: Handle,
+    /// Until when sessions may still run, once the node drains.
+    pub drain: Mutex<Option<Timestamp>>,
+}
+
+impl Parts {
+    /// Until when sessions may still run; `None` while the node does not drain.
+    pub fn drain_until(&self) -> Option<Timestamp> {
+        *self.drain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No new session from now on; those that live may run until `until`.
+    pub fn start_drain(&self, until: Timestamp) {
+        *self.drain.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+}
+
+/// The targets of the configuration, by name.
+pub fn reaches(config: &Config) -> HashMap<String, Reach> {
+    config
+        .targets
+        .iter()
+        .map(|target| {
+            let databases = match target.databases.as_slice() {
+                [] => Databases::Any,
+                names => Databases::Only(names.iter().cloned().collect()),
+            };
+            let facts = TargetFacts {
+                name: target.name.clone(),
+                protocol: target.protocol,
+                labels: target.labels.clone(),
+                databases,
+            };
+            let route = TargetRoute {
+                name: target.name.clone(),
+                protocol: target.protocol,
+                address: target.address.clone(),
+                tls: target.tls.clone(),
+            };
+            let accounts = target.accounts.iter().map(|a| (a.name.clone(), a.secret.clone())).collect();
+            (target.name.clone(), Reach { facts, route, accounts })
+        })
+        .collect()
+}
