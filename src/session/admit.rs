@@ -8,7 +8,7 @@ use super::judge::{Standing, judge};
 use super::live::{About, Live};
 use super::parts::{Parts, Reach};
 use super::refuse;
-use super::wait::{self, Waited};
+use super::wait::Waiting;
 use crate::audit::Actor;
 use crate::contract::{Contract, Person, PersonKey};
 use crate::grant::Grant;
@@ -43,16 +43,14 @@ pub async fn admit(
         return Err(refuse::not_allowed(&parts, &ask));
     };
     let mut news = parts.store.changes();
-    let mut waiting = wait::Waiting::new(&parts, &connection, &who, &ask, tell);
+    let mut waiting = Waiting::new(&parts, &connection, &who, &ask, tell);
     loop {
         let identity = current(&parts, &who).await?;
         let who = SignedIn { identity, ..who.clone() };
         if let Some((grant, contract)) = pick(&parts, &who, &person, reach, &ask).await? {
             return open(&parts, &connection, &who, &ask, reach, grant, contract).await;
         }
-        match waiting.step(&mut news, &Person::from(&who.identity), reach).await? {
-            Waited::LookAgain => {}
-        }
+        waiting.step(&mut news, &Person::from(&who.identity), reach).await?;
     }
 }
 
@@ -88,6 +86,10 @@ async fn pick(
         let pinned = pinned(parts, &grant).await?;
         let contracts = parts.contracts.current();
         let current = contracts.find(&pinned.name).map(AsRef::as_ref);
+        // A link that was opened elsewhere than where the client is: somebody must have looked at it.
+        if who.elsewhere.is_some() && pinned.approve.is_none() {
+            continue;
+        }
         if crate::contract::still_allowed(&pinned, current, &human, &wanted, now).is_ok() {
             return Ok(Some((grant, pinned)));
         }

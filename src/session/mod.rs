@@ -1,0 +1,22 @@
+//! Sessions: the one place where a session's life is decided.
+//!
+//! Owns admission, the leases, the registry of what lives, and the watch over it. It never speaks a
+//! protocol: adapters do, and see of it only what the adapter crate shows.
+
+mod admit;
+mod gate;
+mod host;
+mod judge;
+mod kill;
+mod live;
+mod parts;
+mod refuse;
+mod registry;
+pub mod supervise;
+mod wait;
+mod words;
+
+pub use gate::GateCore;
+pub use kill::Sessions;
+pub use parts::{Parts, Reach, reaches};
+pub use registry::Registry;

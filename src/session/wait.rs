@@ -1,0 +1,196 @@
+//! Waiting at the prompt for a grant: told where to ask, and let in the moment somebody approves.
+
+use super::parts::{Parts, Reach};
+use super::refuse;
+use super::words;
+use crate::contract::{Person, PersonKey, Wanted, may_ask};
+use crate::grant::RequestState;
+use crate::store::page::Slice;
+use crate::store::{Change, News, RequestFilter, StoredRequest};
+use curfew_adapter::{Ask, BootTime, Connection, Notice, Refusal, RefusalKind, SignedIn, Teller};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+/// How often a client that waits is told that it still does.
+const REMINDER: Duration = Duration::from_secs(30);
+
+/// A client that waits, or is about to.
+pub struct Waiting<'a> {
+    parts: &'a Arc<Parts>,
+    connection: &'a Connection,
+    who: &'a SignedIn,
+    ask: &'a Ask,
+    tell: Teller,
+    since: Option<BootTime>,
+    /// The latest request for this when the waiting began, or when it was last told of.
+    told: Option<(curfew_adapter::RequestId, RequestState)>,
+}
+
+impl<'a> Waiting<'a> {
+    /// Nobody waits yet.
+    pub fn new(
+        parts: &'a Arc<Parts>,
+        connection: &'a Connection,
+        who: &'a SignedIn,
+        ask: &'a Ask,
+        tell: Teller,
+    ) -> Self {
+        Self { parts, connection, who, ask, tell, since: None, told: None }
+    }
+
+    /// There is no grant now: tells the client where to ask, and comes back when it is worth to look again.
+    ///
+    /// # Errors
+    /// There is nothing to wait for, or no longer.
+    pub async fn step(
+        &mut self,
+        news: &mut broadcast::Receiver<News>,
+        person: &Person,
+        reach: &Reach,
+    ) -> Result<(), Refusal> {
+        let contracts = self.contracts(person, reach);
+        if contracts.is_empty() {
+            return Err(refuse::not_allowed(self.parts, self.ask));
+        }
+        if self.since.is_none() {
+            self.begin(&contracts).await?;
+        } else {
+            self.progress().await?;
+        }
+        self.sleep(news, &contracts).await
+    }
+
+    /// The contracts that would give it, by name.
+    fn contracts(&self, person: &Person, reach: &Reach) -> Vec<String> {
+        let wanted = Wanted {
+            target: &reach.facts,
+            account: Some(&self.ask.account),
+            database: self.ask.database.as_deref(),
+        };
+        let set = self.parts.contracts.current();
+        let gives = set.iter().filter(|contract| may_ask(contract, person, &wanted).is_match());
+        gives.map(|contract| contract.name.clone()).collect()
+    }
+
+    async fn begin(&mut self, contracts: &[String]) -> Result<(), Refusal> {
+        let person = PersonKey::new(self.who.identity.person.clone());
+        if let Some(notice) = self.parts.registry.just_cut_person(&person, &self.ask.target, &self.ask.account) {
+            return Err(refuse::just_cut(&notice));
+        }
+        if !self.ask.can_wait {
+            return Err(refuse::no_grant(self.parts, self.ask, &named(contracts)));
+        }
+        self.connection.startup.pause();
+        self.since = Some(self.parts.clock.boot());
+        let latest = self.latest().await?.filter(|request| request.record.state == RequestState::Pending);
+        self.told = latest.as_ref().map(|request| (request.record.id.clone(), request.record.state));
+        let Ask { target, account, .. } = self.ask;
+        let notice = match latest {
+            Some(request) => Notice {
+                message: format!("your request for {target} as {account} waits for its approval"),
+                detail: String::new(),
+                hint: format!("see it: {}", self.parts.site.absolute(&format!("/requests/{}", request.record.id))),
+            },
+            None => Notice {
+                message: format!("you have no grant for {target} as {account}; {} would give one", named(contracts)),
+                detail: "this connection waits here, and goes on once the request is approved".to_owned(),
+                hint: format!("ask for it: {}", words::ask_url(&self.parts.site, target, account)),
+            },
+        };
+        self.tell.show(notice).await;
+        Ok(())
+    }
+
+    /// Something changed: tells of the request, or gives up with it.
+    async fn progress(&mut self) -> Result<(), Refusal> {
+        let Some(latest) = self.latest().await? else { return Ok(()) };
+        let now = (latest.record.id.clone(), latest.record.state);
+        if self.told.as_ref() == Some(&now) {
+            return Ok(());
+        }
+        let known = self.told.as_ref().is_some_and(|(id, _)| *id == now.0);
+        let asked_here = known || latest.record.asked_at >= self.waiting_since();
+        if !asked_here {
+            return Ok(());
+        }
+        let url = self.parts.site.absolute(&format!("/requests/{}", latest.record.id));
+        let decided = latest.record.decided.as_ref();
+        let by = decided.and_then(|d| d.by.as_ref()).map_or_else(String::new, |by| format!(" by {by}"));
+        let note = decided.and_then(|d| d.note.as_ref()).map_or_else(String::new, |note| format!(": {note}"));
+        let no = |word: &str| {
+            let message = format!("your request for {} as {} was {word}{by}{note}", self.ask.target, self.ask.account);
+            Refusal::new(RefusalKind::NoGrant, message, format!("see it: {url}"))
+        };
+        match latest.record.state {
+            RequestState::Pending => {
+                let message = format!("your request {} waits for its approval", latest.record.id);
+                self.tell.show(Notice { message, detail: String::new(), hint: format!("see it: {url}") }).await;
+            }
+            // The grant is there, or starts later: the next look tells.
+            RequestState::Approved => {}
+            RequestState::Denied => return Err(no("denied")),
+            RequestState::Cancelled => return Err(no("cancelled")),
+            RequestState::Expired => return Err(no("not decided in time, so it expired")),
+        }
+        self.told = Some(now);
+        Ok(())
+    }
+
+    /// Waits for news that could matter, and says every half minute that it does.
+    async fn sleep(&mut self, news: &mut broadcast::Receiver<News>, contracts: &[String]) -> Result<(), Refusal> {
+        loop {
+            let left = self.patience_left();
+            if left.is_zero() {
+                let mut refusal = refuse::no_grant(self.parts, self.ask, &named(contracts));
+                refusal.notice.detail = format!(
+                    "this connection waited {} for an approval",
+                    words::span(i64::try_from(self.parts.patience.as_secs()).unwrap_or(i64::MAX))
+                );
+                return Err(refusal);
+            }
+            tokio::select! {
+                told = news.recv() => match told.map(|news| news.change) {
+                    Ok(Change::Audit(_) | Change::Session(_)) => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => return Ok(()),
+                    Err(RecvError::Closed) => return Err(refuse::draining()),
+                },
+                () = tokio::time::sleep(left.min(REMINDER)) => {
+                    if self.parts.drain_until().is_some() {
+                        return Err(refuse::draining());
+                    }
+                    let message = format!("still waiting for a grant for {} as {}", self.ask.target, self.ask.account);
+                    self.tell.show(Notice { message, ..Notice::default() }).await;
+                }
+            }
+        }
+    }
+
+    async fn latest(&self) -> Result<Option<StoredRequest>, Refusal> {
+        let filter = RequestFilter {
+            party: Some(PersonKey::new(self.who.identity.person.clone())),
+            target: Some(self.ask.target.clone()),
+            account: Some(self.ask.account.clone()),
+            ..RequestFilter::default()
+        };
+        let page = self.parts.store.requests(&filter, &Slice { after: None, limit: 1 }).await;
+        Ok(page.map_err(|error| refuse::store_down(&error))?.items.into_iter().next())
+    }
+
+    fn waiting_since(&self) -> jiff::Timestamp {
+        let waited = self.since.map_or(Duration::ZERO, |since| self.parts.clock.boot().since(since));
+        self.parts.clock.wall().checked_sub(waited).unwrap_or(jiff::Timestamp::MIN)
+    }
+
+    fn patience_left(&self) -> Duration {
+        let waited = self.since.map_or(Duration::ZERO, |since| self.parts.clock.boot().since(since));
+        self.parts.patience.saturating_sub(waited)
+    }
+}
+
+fn named(contracts: &[String]) -> String {
+    match contracts {
+        [one] => format!("the contract {one}"),
+        many => format!("one of the contracts {}", many.join(", ")),
+    }
+}
