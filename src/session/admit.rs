@@ -12,10 +12,10 @@ use super::wait::Waiting;
 use crate::audit::Actor;
 use crate::contract::{Contract, Person, PersonKey};
 use crate::grant::Grant;
-use crate::record::SessionRecorder;
-use crate::store::{SessionRecord, SessionStart, to_the_microsecond};
+use crate::record::{Opening, SessionRecorder};
+use crate::store::{SessionEnd, SessionRecord, SessionStart, to_the_microsecond, with_causes};
 use curfew_adapter::{
-    Ask, Connection, Deadline, EndReason, LeaseKeeper, Recorder, Refusal, RefusalKind, Session, SessionId, SignedIn,
+    Ask, Connection, Deadline, EndReason, LeaseKeeper, RecordPolicy, Recorder, Refusal, RefusalKind, Session, SessionId, SignedIn,
     Teller, Terms,
 };
 use std::sync::Arc;
@@ -42,6 +42,10 @@ pub async fn admit(
     let Some(reach) = parts.targets.get(&ask.target).filter(|reach| reach.facts.protocol == connection.protocol) else {
         return Err(refuse::not_allowed(&parts, &ask));
     };
+    let ask = Ask { database: ask.database.clone().or_else(|| reach.database.clone()), ..ask };
+    if ask.database.is_none() {
+        return Err(refuse::no_database(&ask.target));
+    }
     let mut news = parts.store.changes();
     let mut waiting = Waiting::new(&parts, &connection, &who, &ask, tell);
     loop {
@@ -121,7 +125,7 @@ async fn open(
     pinned: Arc<Contract>,
 ) -> Result<Session, Refusal> {
     let record = grant.record().clone();
-    let policy = pinned.record.policy(parts.strict);
+    let policy = RecordPolicy { strict: parts.strict, ..pinned.record.policy() };
     let about = About {
         id: SessionId::random(),
         identity: who.identity.clone(),
@@ -163,15 +167,16 @@ async fn open(
     match put_on_record(parts, &live, &terms).await {
         Ok(recorder) => {
             connection.startup.finish();
-            let host = Host::new(parts.clone(), live.clone(), recorder.clone());
+            let recorder = Arc::new(recorder);
+            let sink = Recorder::new(recorder.clone());
+            let host = Host::new(parts.clone(), live.clone(), recorder);
             host.guard();
             let about = &live.about;
             let labels = [about.protocol().as_str(), about.target.name.as_str()];
             parts.metrics.sessions_live.with_label_values(&labels).inc();
             info!(session = %about.id, grant = %about.grant_id(), target_name = %about.target.name,
                 account = %about.account, "session started");
-            let (lease, counters) = (live.keeper.lease(), live.counters.clone());
-            Ok(Session::admitted(terms, lease, Recorder::new(recorder), counters, host))
+            Ok(Session::admitted(terms, live.keeper.lease(), sink, live.counters.clone(), host))
         }
         Err(refusal) => {
             parts.registry.remove(&live.about.id);
@@ -180,7 +185,8 @@ async fn open(
     }
 }
 
-async fn put_on_record(parts: &Parts, live: &Live, terms: &Terms) -> Result<Arc<SessionRecorder>, Refusal> {
+/// The audit event and the beginning of the recording, both durable when this returns.
+async fn put_on_record(parts: &Parts, live: &Live, terms: &Terms) -> Result<SessionRecorder, Refusal> {
     let about = &live.about;
     let record = SessionRecord {
         id: about.id.clone(),
@@ -199,28 +205,36 @@ async fn put_on_record(parts: &Parts, live: &Live, terms: &Terms) -> Result<Arc<
         started_at: about.started,
         ended: None,
     };
-    // The recording first: a session on record without one would have to be closed again.
-    let keeper = live.keeper.clone();
-    let recorder = parts.recordings.start(&about.id, terms, about.client.ip(), about.started, move || {
-        keeper.end(EndReason::RecordingFailed, refuse::recording_failed());
-    });
-    let recorder = recorder.await.map_err(|cause| {
-        parts.metrics.recording_errors.inc();
-        error!(session = %about.id, %cause, "the recording can't be started, so the session is refused");
-        refuse::unavailable("this session can't be recorded, so it may not start")
-    })?;
     let actor = Actor::Identity {
         identity: about.identity.id.to_string(),
         email: Some(about.identity.email.clone()),
         address: Some(about.client.ip()),
     };
     let limit = about.grant.record().terms.sessions;
-    let refusal = match parts.store.start_session(&record, limit, actor).await {
-        Ok(SessionStart::Started) => return Ok(recorder),
-        Ok(SessionStart::TooMany) => refuse::too_many_sessions(limit.unwrap_or(0)),
-        Ok(SessionStart::GrantOver) => refuse::grant_over(),
-        Err(error) => refuse::store_down(&error),
-    };
-    recorder.discard().await;
-    Err(refusal)
+    match parts.store.start_session(&record, limit, actor).await {
+        Ok(SessionStart::Started) => {}
+        Ok(SessionStart::TooMany) => return Err(refuse::too_many_sessions(limit.unwrap_or(0))),
+        Ok(SessionStart::GrantOver) => return Err(refuse::grant_over()),
+        Err(error) => return Err(refuse::store_down(&error)),
+    }
+    match parts.recordings.begin(&Opening::new(about.id.clone(), terms, about.client.ip())).await {
+        Ok(recorder) => Ok(recorder),
+        Err(cause) => {
+            parts.metrics.recording_errors.inc();
+            error!(session = %about.id, %cause, "the recording can't be started, so the session is refused");
+            let ended = SessionEnd {
+                at: parts.clock.wall(),
+                reason: EndReason::RecordingFailed,
+                detail: Some(cause.to_string()),
+                cut: None,
+                bytes_in: 0,
+                bytes_out: 0,
+                recording: None,
+            };
+            if let Err(error) = parts.store.end_session(&about.id, &ended, Actor::Curfew).await {
+                error!(session = %about.id, cause = %with_causes(&error), "its end could not be stored");
+            }
+            Err(refuse::unavailable("this session can't be recorded, so it may not start"))
+        }
+    }
 }

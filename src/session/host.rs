@@ -2,8 +2,9 @@
 
 use super::live::Live;
 use super::parts::Parts;
+use super::refuse;
 use crate::audit::Actor;
-use crate::audit::event::Cut;
+use crate::audit::event::{Cut, Recorded};
 use crate::record::SessionRecorder;
 use crate::store::SessionEnd;
 use curfew_adapter::{Closing, CutReport, End, EndReason, Goodbye, Refusal, RefusalKind, Secret, SessionHost, SocketHandle};
@@ -36,18 +37,25 @@ impl Host {
         Arc::new(Self { parts, live, recorder, closed: AtomicBool::new(false) })
     }
 
-    /// The second guard: two seconds after the end of the lease every socket of the session is shut down.
-    pub fn guard(&self) {
-        let live = self.live.clone();
-        let lease = live.keeper.lease();
+    /// Watches the recording, and is the second guard: two seconds after the end of the lease every socket of the
+    /// session is shut down, whoever holds it.
+    pub fn guard(self: &Arc<Self>) {
+        let (lease, recorder) = (self.live.keeper.lease(), self.recorder.clone());
+        let live = Arc::downgrade(&self.live);
         let _entered = self.parts.runtime.enter();
-        let (over, watch) = (Arc::downgrade(&live), lease.clone());
-        drop(live);
         curfew_adapter::task::supervised("session.guard", async move {
-            let end = watch.ended().await;
-            let spent = watch.clock().boot().since(end.at);
+            let end = tokio::select! {
+                end = lease.ended() => end,
+                () = recorder.failed() => {
+                    if let Some(live) = live.upgrade() {
+                        live.keeper.end(EndReason::RecordingFailed, refuse::recording_failed());
+                    }
+                    lease.ended().await
+                }
+            };
+            let spent = lease.clock().boot().since(end.at);
             tokio::time::sleep(FAREWELL.saturating_sub(spent)).await;
-            if let Some(live) = over.upgrade() {
+            if let Some(live) = live.upgrade() {
                 live.shut_down();
             }
         });
@@ -63,8 +71,8 @@ impl Host {
         }
         let about = &self.live.about;
         let now = self.parts.clock.wall();
-        let recorded = match self.recorder.seal(reason, now).await {
-            Ok(recorded) => Some(recorded),
+        let recorded = match self.recorder.seal(reason).await {
+            Ok(sealed) => Some(Recorded::from(&sealed)),
             Err(cause) => {
                 self.parts.metrics.recording_errors.inc();
                 error!(session = %about.id, %cause, "the recording could not be sealed");

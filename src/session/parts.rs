@@ -4,10 +4,10 @@ use super::registry::Registry;
 use crate::api::site::Site;
 use crate::config::{Config, SecretSource};
 use crate::contract::{Contracts, Databases, TargetFacts};
-use crate::grant::Grants;
-use crate::identity::{Identities, Links};
+use crate::identity::Identities;
+use crate::identity::link::Links;
 use crate::metrics::Metrics;
-use crate::record::Recordings;
+use crate::record::Writer;
 use crate::store::Store;
 use curfew_adapter::{Clock, TargetRoute};
 use jiff::Timestamp;
@@ -23,6 +23,8 @@ pub struct Reach {
     pub facts: TargetFacts,
     /// How it is spoken to.
     pub route: TargetRoute,
+    /// The database that is opened where the client names none: the first of the target's entry.
+    pub database: Option<String>,
     /// The secret of each account.
     pub accounts: HashMap<String, SecretSource>,
 }
@@ -38,14 +40,12 @@ pub struct Parts {
     pub store: Store,
     /// The contracts in force.
     pub contracts: Arc<Contracts>,
-    /// Requests and grants.
-    pub grants: Grants,
     /// Identities and sign-ins.
     pub identities: Arc<Identities>,
     /// Sign-in links.
     pub links: Links,
     /// Where recordings go.
-    pub recordings: Recordings,
+    pub recordings: Writer,
     /// Whether a recording that fails ends its session.
     pub strict: bool,
     /// The counters.
@@ -101,7 +101,8 @@ pub fn reaches(config: &Config) -> HashMap<String, Reach> {
                 tls: target.tls.clone(),
             };
             let accounts = target.accounts.iter().map(|a| (a.name.clone(), a.secret.clone())).collect();
-            (target.name.clone(), Reach { facts, route, accounts })
+            let database = target.databases.first().cloned();
+            (target.name.clone(), Reach { facts, route, database, accounts })
         })
         .collect()
 }

@@ -25,6 +25,15 @@ pub fn no_grant(parts: &Parts, ask: &Ask, contracts: &str) -> Refusal {
     )
 }
 
+/// The target's entry names no database, and neither does the client.
+pub fn no_database(target: &str) -> Refusal {
+    Refusal::new(
+        RefusalKind::NotAllowed,
+        format!("{target} has several databases, and the connection names none"),
+        format!("name one behind the target: {target}/DATABASE"),
+    )
+}
+
 /// The node is on its way out.
 pub fn draining() -> Refusal {
     Refusal::new(RefusalKind::Draining, "Curfew is being shut down, so no session may start", "try again in a moment")
@@ -67,7 +76,7 @@ pub fn unavailable(message: &str) -> Refusal {
 /// The store does not answer.
 pub fn store_down(error: &StoreError) -> Refusal {
     tracing::error!(cause = %crate::store::with_causes(error), "the store does not answer");
-    unavailable(&error.sentence())
+    unavailable(error.sentence())
 }
 
 /// What a client is told whose recording failed in mid-session.

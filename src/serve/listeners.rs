@@ -1,0 +1,141 @@
+//! Binds every port before anything is served, says where they are, and starts the accept loops.
+
+use super::services::{Adapted, Http};
+use crate::config::{Config, ListenTls, Plaintext};
+use crate::listen::{self, Rules, Service};
+use crate::metrics::Metrics;
+use crate::worker::Workers;
+use axum::Router;
+use curfew_adapter::task::supervised;
+use curfew_adapter::{Clock, Core};
+use curfew_certs::{Authority, ClientCertificates, OwnCertificate, fixed_certificate, server_config};
+use curfew_postgres::{Options, PostgresAdapter};
+use ipnet::IpNet;
+use jiff::SignedDuration;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// How long a certificate of the gate's own authority is good; it is renewed long before.
+const CERTIFICATE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The ports, bound and not yet served.
+pub struct Listeners {
+    http: TcpListener,
+    postgres: TcpListener,
+    metrics: Option<TcpListener>,
+    http_tls: Option<TlsAcceptor>,
+    adapter: Arc<PostgresAdapter>,
+    rules: [Rules; 2],
+}
+
+/// What the ports lead to.
+pub struct Behind {
+    /// The core, for adapters.
+    pub core: Arc<dyn Core>,
+    /// Pages and API.
+    pub pages: Router,
+    /// What Prometheus scrapes.
+    pub scrape: Router,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+impl Listeners {
+    /// Binds them all.
+    ///
+    /// # Errors
+    /// The first that can't be bound, or whose certificate can't be read.
+    pub async fn bind(config: &Config, authority: &Arc<Authority>, clock: &Clock) -> Result<Self, String> {
+        let own = || {
+            let clock = clock.clone();
+            OwnCertificate::new(
+                authority.clone(),
+                config.certificate_names(),
+                CERTIFICATE,
+                Arc::new(move || clock.wall()),
+            )
+        };
+        let tls = |tls: &ListenTls, clients: ClientCertificates<'_>, alpn: &[&str]| {
+            let certificate = match tls {
+                ListenTls::Own | ListenTls::Off => own().map_err(|error| error.to_string())? as Arc<_>,
+                ListenTls::Files { cert, key } => {
+                    let read = |path: &std::path::Path| {
+                        std::fs::read(path).map_err(|error| format!("{} can't be read: {error}", path.display()))
+                    };
+                    fixed_certificate(&read(cert)?, &read(key)?)
+                        .map_err(|error| format!("the certificate {}: {error}", cert.display()))?
+                }
+            };
+            server_config(certificate, clients, alpn).map_err(|error| error.to_string())
+        };
+        let listen = &config.listen;
+        let http_tls = match listen.http.tls {
+            ListenTls::Off => None,
+            _ => Some(TlsAcceptor::from(tls(&listen.http.tls, ClientCertificates::Ignore, &["http/1.1"])?)),
+        };
+        let asks = ClientCertificates::Ask(authority);
+        let postgres_tls = tls(&listen.postgres.tls, asks, &["postgresql"])?;
+        let options = Options { plaintext: listen.postgres.plaintext == Plaintext::Allow };
+        let proxies: Arc<[IpNet]> = config.server.trusted_proxies.clone().into();
+        let rules = |proxied: bool| Rules {
+            connections: listen.limits.connections,
+            startup: listen.limits.startup,
+            proxies: proxied.then(|| proxies.clone()),
+        };
+        Ok(Self {
+            http: bind("http", listen.http.address).await?,
+            postgres: bind("postgres", listen.postgres.address).await?,
+            metrics: match listen.metrics {
+                Some(address) => Some(bind("metrics", address).await?),
+                None => None,
+            },
+            http_tls,
+            adapter: Arc::new(PostgresAdapter::new(postgres_tls, options)),
+            rules: [rules(listen.http.proxy_protocol), rules(listen.postgres.proxy_protocol)],
+        })
+    }
+
+    /// Where the Postgres port is, as bound.
+    pub fn postgres_address(&self) -> Option<SocketAddr> {
+        self.postgres.local_addr().ok()
+    }
+
+    /// Starts the accept loops, which go on until `stop`, and says on standard output where each is: one
+    /// JSON object a line, then `{"ready":true}`.
+    pub fn start(self, workers: &Workers, behind: Behind, stop: &watch::Receiver<bool>) {
+        let Self { http, postgres, metrics, http_tls, adapter, rules: [http_rules, postgres_rules] } = self;
+        let Behind { core, pages, scrape, metrics: counts } = behind;
+        let plain = Rules { proxies: None, ..http_rules.clone() };
+        let web = Http { router: pages, tls: http_tls, metrics: counts.clone(), name: "http" };
+        let mut served: Vec<(TcpListener, Rules, Arc<dyn Service>)> = vec![
+            (http, http_rules, Arc::new(web)),
+            (postgres, postgres_rules, Arc::new(Adapted { adapter, core, metrics: counts.clone() })),
+        ];
+        if let Some(listener) = metrics {
+            let service = Http { router: scrape, tls: None, metrics: counts, name: "metrics" };
+            served.push((listener, plain, Arc::new(service)));
+        }
+        for (listener, rules, service) in served {
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(listener = service.name(), %address, "listening");
+                say(&serde_json::json!({ "listening": service.name(), "address": address.to_string() }));
+            }
+            supervised("listen", listen::accept(listener, rules, workers.clone(), service, stop.clone()));
+        }
+        say(&serde_json::json!({ "ready": true }));
+    }
+}
+
+async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("the {name} listener can't listen on {address}: {error}"))
+}
+
+/// For whoever started the process; nobody there to read it is fine.
+fn say(line: &serde_json::Value) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
