@@ -30,15 +30,15 @@ pub async fn watch_contracts(contracts: Arc<Contracts>, store: Store, metrics: M
     });
     loop {
         let event = match outcomes.recv().await {
-            Ok(Reload::Loaded(set)) => {
+            Ok(Reload::Replaced { now: set, .. }) => {
                 metrics.contract_reloads.with_label_values(&["loaded"]).inc();
                 info!(contracts = set.len(), "another set of contracts is in force");
                 loaded(&set)
             }
-            Ok(Reload::Refused(problems)) => {
+            Ok(Reload::Refused { errors: problems }) => {
                 metrics.contract_reloads.with_label_values(&["refused"]).inc();
                 error!(%problems, "a set of contracts was refused; the last good one stays in force");
-                Actor::Curfew.did(What::ContractsRefused { errors: problems.lines() })
+                Actor::Curfew.did(What::ContractsRefused { errors: problems.iter().map(ToString::to_string).collect() })
             }
             Ok(Reload::Unchanged) => continue,
             Err(RecvError::Lagged(_)) => loaded(&contracts.current()),
