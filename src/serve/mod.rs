@@ -3,7 +3,9 @@
 //! The only room that knows the core and the adapters both. It decides nothing about access.
 
 mod checkpoints;
+mod directory;
 mod drain;
+mod health;
 mod listeners;
 mod news;
 mod recovery;
@@ -13,61 +15,62 @@ use crate::api;
 use crate::api::site::Site;
 use crate::app::{self, App};
 use crate::audit::checkpoint::Sink;
+use crate::audit::{Actor, Digest, What};
 use crate::config::{Config, RecordMode};
-use crate::contract::{Contracts, Reload};
+use crate::contract::Contracts;
 use crate::grant::Grants;
+use crate::identity::Identities;
 use crate::identity::link::Links;
 use crate::identity::oidc::Oidc;
-use crate::identity::{Identities, Roles};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::record::{Folders, Writer};
 use crate::session::{GateCore, Parts, Registry, Sessions, reaches, supervise};
-use crate::store::{Change, Store};
+use crate::store::{Store, with_causes};
 use crate::worker::Workers;
+use checkpoints::Checkpoints;
 use curfew_adapter::Clock;
 use curfew_adapter::task::supervised;
+use directory::Everybody;
+use listeners::{Behind, Listeners};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::sync::watch;
-use tracing::{error, info, warn};
 
-/// How long after the drain's end sessions may take to say goodbye and to be written down.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// Runs the gate until it is told to stop.
+/// Runs the gate until it is told to stop. `digest` is that of the configuration file.
 ///
 /// # Errors
 /// What keeps it from starting, in a sentence.
-pub async fn run(config: Config) -> Result<(), String> {
+pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let clock = Clock::system();
     let keys = Keys::load(&config.server.keys).map_err(|error| error.to_string())?;
     let (authority, signing) = (Arc::new(keys.authority), Arc::new(keys.signing));
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|error| error.to_string())?;
-    std::fs::create_dir_all(&config.server.data_dir)
-        .map_err(|error| format!("the folder {} can't be made: {error}", config.server.data_dir.display()))?;
-    let store = Store::open(&config.server.data_dir.join("curfew.db"), clock.clone(), &config.server.node)
-        .await
-        .map_err(|error| crate::store::with_causes(&error))?;
+    let store = open_store(&config, &clock).await?;
     let contracts = Contracts::open(&config.server.contracts).map_err(|problems| problems.to_string())?;
-    let folders = Folders::open(&config.record.store).map_err(|error| error.to_string())?;
-    let recordings = Writer::start(folders, signing.clone(), clock.clone())
-        .map_err(|error| format!("recordings can't be written: {error}"))?;
-    recovery::close_interrupted(&store, &recordings).await.map_err(|error| crate::store::with_causes(&error))?;
+    let recordings = open_recordings(&config, &signing, &clock)?;
+    recovery::close_interrupted(&store, &recordings).await.map_err(|error| with_causes(&error))?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let started = Actor::Curfew.did(What::NodeStarted { version, config: digest });
+    store.audit([started, news::loaded(&contracts.current())]).await.map_err(|error| with_causes(&error))?;
 
     let site = Site::new(config.server.public_url.clone(), config.server.trusted_proxies.clone());
-    let identities = Identities::new(store.clone(), authority.clone(), &config.signin, config.roles.clone());
-    let identities = Arc::new(identities);
-    let oidc = Oidc::new(&config.providers, &site.origin(), store.clone())?;
-    let links = Links::new(&config, clock.clone());
     let targets = reaches(&config);
-    let facts = targets.values().map(|reach| (reach.facts.clone())).collect();
-    let grants = Grants::new(store.clone(), contracts.clone(), clock.clone(), facts);
+    let directory = Everybody {
+        store: store.clone(),
+        targets: targets.iter().map(|(name, reach)| (name.clone(), reach.facts.clone())).collect(),
+    };
+    let grants =
+        Grants::new(store.clone(), contracts.clone(), Arc::new(directory), config.server.public_url.clone());
+    let identities =
+        Arc::new(Identities::new(store.clone(), authority.clone(), &config.signin, config.roles.clone()));
+    let listeners = Listeners::bind(&config, &authority, &clock).await?;
+    let links = Links::new(site.clone(), &config, identities.clone(), clock.clone());
     let parts = Arc::new(Parts {
         site: site.clone(),
         clock: clock.clone(),
         store: store.clone(),
         contracts: contracts.clone(),
+        grants: grants.clone(),
         identities: identities.clone(),
         links: links.clone(),
         recordings: recordings.clone(),
@@ -81,29 +84,63 @@ pub async fn run(config: Config) -> Result<(), String> {
         runtime: tokio::runtime::Handle::current(),
         drain: Mutex::default(),
     });
-    let app = App::new(app::Parts {});
+    let app = App::new(app::Parts {
+        oidc: Arc::new(Oidc::new(&config.providers, &site.origin(), store.clone())?),
+        site,
+        clock,
+        identities: identities.clone(),
+        links,
+        grants: grants.clone(),
+        sessions: Sessions::new(parts.clone()),
+        recordings: recordings.clone(),
+        authority,
+        signing: signing.clone(),
+        checkpoints: config.record.checkpoint.file.clone(),
+        targets: config.targets.clone(),
+        postgres: listeners.postgres_address(),
+    });
 
     let (stop, stopped) = watch::channel(false);
     supervised("session.supervise", supervise::run(parts.clone()));
-    supervised("contracts.watch", watch_contracts(contracts.clone(), store.clone(), metrics.clone()));
-    supervised("grants.run", grants.clone().run());
+    supervised("contracts.watch", news::watch_contracts(contracts, store.clone(), metrics.clone()));
+    supervised("grants.run", grants.run());
     supervised("identities.sweep", async move { identities.sweep().await });
-    let checkpoints = checkpoints::Checkpoints {
-        store: store.clone(),
-        recordings: recordings.clone(),
-        key: signing,
-        sink: Sink::file(&config.record.checkpoint.file).map_err(|error| error.to_string())?,
-        metrics: metrics.clone(),
-    };
+    let sink = Sink::file(&config.record.checkpoint.file).map_err(|error| {
+        format!("checkpoints can't be written to {}: {error}", config.record.checkpoint.file.display())
+    })?;
+    let checkpoints = Checkpoints { store: store.clone(), recordings, key: signing, sink, metrics: metrics.clone() };
     let checkpoints = supervised("checkpoints", checkpoints.run(config.record.checkpoint.every, stopped.clone()));
     let workers = Workers::start(None).map_err(|error| error.to_string())?;
-    let listeners = listeners::Listeners::bind(&config, &authority, &clock).await?;
-    listeners.start(&workers, GateCore::new(parts.clone()), api::router(app), &metrics, &stopped);
+    let health = health::health(parts.clone());
+    let behind = Behind {
+        core: GateCore::new(parts.clone()),
+        pages: api::router(app).merge(health.clone()),
+        scrape: health::scrape(parts.clone()).merge(health),
+        metrics,
+    };
+    listeners.start(&workers, behind, &stopped);
 
-    shutdown_signal().await.map_err(|error| error.to_string())?;
-    drain(&parts, config.server.drain).await;
+    drain::asked_to_end().await.map_err(|error| error.to_string())?;
+    drain::drain(&parts, config.server.drain).await;
+    let _ = store.audit([Actor::Curfew.did(What::NodeStopped)]).await;
     stop.send_replace(true);
     let _ = checkpoints.await;
     store.close().await;
     Ok(())
+}
+
+async fn open_store(config: &Config, clock: &Clock) -> Result<Store, String> {
+    let folder = &config.server.data_dir;
+    std::fs::create_dir_all(folder).map_err(|error| format!("the folder {} can't be made: {error}", folder.display()))?;
+    Store::open(&folder.join("curfew.db"), clock.clone(), &config.server.node).await.map_err(|error| with_causes(&error))
+}
+
+fn open_recordings(
+    config: &Config,
+    signing: &Arc<crate::audit::sign::SigningKey>,
+    clock: &Clock,
+) -> Result<Writer, String> {
+    let folders = Folders::open(&config.record.store).map_err(|error| with_causes(&error))?;
+    Writer::start(folders, signing.clone(), clock.clone())
+        .map_err(|error| format!("recordings can't be written: {error}"))
 }

@@ -87,7 +87,7 @@ async fn pick(
         if ask.database.as_deref().is_some_and(|database| !grant.record().terms.databases.allow(database)) {
             continue;
         }
-        let pinned = pinned(parts, &grant).await?;
+        let pinned = parts.grants.pinned(&grant.record().contract).await.map_err(|error| refuse::grants(&error))?;
         let contracts = parts.contracts.current();
         let current = contracts.find(&pinned.name).map(AsRef::as_ref);
         // A link that was opened elsewhere than where the client is: somebody must have looked at it.
@@ -99,19 +99,6 @@ async fn pick(
         }
     }
     Ok(None)
-}
-
-/// The contract as the grant's request pinned it.
-async fn pinned(parts: &Parts, grant: &Grant) -> Result<Arc<Contract>, Refusal> {
-    let pin = &grant.record().contract;
-    if let Some(contract) = parts.contracts.current().pinned(pin) {
-        return Ok(contract.clone());
-    }
-    let text = parts.store.contract_text(&pin.hash).await.map_err(|e| refuse::store_down(&e))?;
-    text.and_then(|text| Contract::parse(&pin.name, &text).ok()).map(Arc::new).ok_or_else(|| {
-        error!(contract = %pin.name, version = %pin.hash, "the contract of a grant can't be read back");
-        refuse::unavailable("the contract behind this grant can't be read")
-    })
 }
 
 /// Makes the session: registered first, so that whoever ends sessions finds it; then on record; then live.

@@ -4,6 +4,7 @@ use super::registry::Registry;
 use crate::api::site::Site;
 use crate::config::{Config, SecretSource};
 use crate::contract::{Contracts, Databases, TargetFacts};
+use crate::grant::Grants;
 use crate::identity::Identities;
 use crate::identity::link::Links;
 use crate::metrics::Metrics;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub store: Store,
     /// The contracts in force.
     pub contracts: Arc<Contracts>,
+    /// Requests and grants.
+    pub grants: Grants,
     /// Identities and sign-ins.
     pub identities: Arc<Identities>,
     /// Sign-in links.

@@ -2,7 +2,8 @@
 
 use super::parts::Parts;
 use super::words::{self, span};
-use crate::store::StoreError;
+use crate::grant::GrantsError;
+use crate::store::{StoreError, with_causes};
 use curfew_adapter::{Ask, Notice, Refusal, RefusalKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,8 +76,14 @@ pub fn unavailable(message: &str) -> Refusal {
 
 /// The store does not answer.
 pub fn store_down(error: &StoreError) -> Refusal {
-    tracing::error!(cause = %crate::store::with_causes(error), "the store does not answer");
+    tracing::error!(cause = %with_causes(error), "the store does not answer");
     unavailable(error.sentence())
+}
+
+/// The service around grants can't answer.
+pub fn grants(error: &GrantsError) -> Refusal {
+    tracing::error!(cause = %with_causes(error), "grants can't be looked up");
+    unavailable(&error.to_string())
 }
 
 /// What a client is told whose recording failed in mid-session.
