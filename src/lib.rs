@@ -17,6 +17,8 @@ pub mod logging;
 pub mod metrics;
 pub mod proxy_protocol;
 pub mod record;
+pub mod serve;
+pub mod session;
 pub mod store;
 pub mod toml_doc;
 pub mod worker;

@@ -15,17 +15,16 @@ use crate::api;
 use crate::api::site::Site;
 use crate::app::{self, App};
 use crate::audit::checkpoint::Sink;
-use crate::audit::{Actor, Digest, What};
+use crate::audit::{Actor, Digest, SigningKey, What};
 use crate::config::{Config, RecordMode};
 use crate::contract::Contracts;
 use crate::grant::Grants;
-use crate::identity::Identities;
-use crate::identity::link::Links;
 use crate::identity::oidc::Oidc;
+use crate::identity::{Identities, Links};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::record::{Folders, Writer};
-use crate::session::{GateCore, Parts, Registry, Sessions, reaches, supervise};
+use crate::session::{GateCore, Parts, Registry, reaches, supervise};
 use crate::store::{Store, with_causes};
 use crate::worker::Workers;
 use checkpoints::Checkpoints;
@@ -48,7 +47,9 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let store = open_store(&config, &clock).await?;
     let contracts = Contracts::open(&config.server.contracts).map_err(|problems| problems.to_string())?;
     let recordings = open_recordings(&config, &signing, &clock)?;
-    recovery::close_interrupted(&store, &recordings).await.map_err(|error| with_causes(&error))?;
+    recovery::close_interrupted(&store, recordings.folders(), &signing)
+        .await
+       .map_err(|error| with_causes(&error))?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let started = Actor::Curfew.did(What::NodeStarted { version, config: digest });
     store.audit([started, news::loaded(&contracts.current())]).await.map_err(|error| with_causes(&error))?;
@@ -64,7 +65,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let identities =
         Arc::new(Identities::new(store.clone(), authority.clone(), &config.signin, config.roles.clone()));
     let listeners = Listeners::bind(&config, &authority, &clock).await?;
-    let links = Links::new(site.clone(), &config, identities.clone(), clock.clone());
+    let links = Links::new(identities.clone(), site.origin(), config.signin.link_addresses.clone());
     let parts = Arc::new(Parts {
         site: site.clone(),
         clock: clock.clone(),
@@ -90,14 +91,6 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         clock,
         identities: identities.clone(),
         links,
-        grants: grants.clone(),
-        sessions: Sessions::new(parts.clone()),
-        recordings: recordings.clone(),
-        authority,
-        signing: signing.clone(),
-        checkpoints: config.record.checkpoint.file.clone(),
-        targets: config.targets.clone(),
-        postgres: listeners.postgres_address(),
     });
 
     let (stop, stopped) = watch::channel(false);
@@ -137,10 +130,11 @@ async fn open_store(config: &Config, clock: &Clock) -> Result<Store, String> {
 
 fn open_recordings(
     config: &Config,
-    signing: &Arc<crate::audit::sign::SigningKey>,
+    signing: &Arc<SigningKey>,
     clock: &Clock,
 ) -> Result<Writer, String> {
-    let folders = Folders::open(&config.record.store).map_err(|error| with_causes(&error))?;
+    let folders = Folders::local(&config.record.store)
+        .map_err(|error| format!("recordings can't go to {}: {error}", config.record.store.display()))?;
     Writer::start(folders, signing.clone(), clock.clone())
         .map_err(|error| format!("recordings can't be written: {error}"))
 }

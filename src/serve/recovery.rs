@@ -1,7 +1,8 @@
 //! What a node finds at its start that its last life left behind: sessions that nobody ended.
 
-use crate::audit::Actor;
-use crate::record::Writer;
+use crate::audit::{Actor, SigningKey};
+use crate::record::Folders;
+use crate::session::recorded;
 use crate::store::{SessionEnd, Store, StoreError};
 use curfew_adapter::EndReason;
 use tracing::{error, info};
@@ -10,10 +11,10 @@ use tracing::{error, info};
 ///
 /// # Errors
 /// The store can't be read or written.
-pub async fn close_interrupted(store: &Store, recordings: &Writer) -> Result<(), StoreError> {
+pub async fn close_interrupted(store: &Store, recordings: &Folders, key: &SigningKey) -> Result<(), StoreError> {
     for session in store.unfinished_sessions().await? {
-        let recording = match recordings.interrupted(&session.id).await {
-            Ok(sealed) => Some(sealed),
+        let recording = match recordings.resume_interrupted(&session.id, key, store.clock()).await {
+            Ok(sealed) => sealed.map(recorded),
             Err(cause) => {
                 error!(session = %session.id, %cause, "the recording of an interrupted session can't be sealed");
                 None
@@ -26,7 +27,7 @@ pub async fn close_interrupted(store: &Store, recordings: &Writer) -> Result<(),
             cut: None,
             bytes_in: 0,
             bytes_out: 0,
-            recording: recording.as_ref().map(Into::into),
+            recording,
         };
         store.end_session(&session.id, &end, Actor::Curfew).await?;
         info!(session = %session.id, "an interrupted session was closed");

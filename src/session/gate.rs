@@ -3,6 +3,7 @@
 use super::admit;
 use super::parts::Parts;
 use super::refuse;
+use crate::identity::Connecting;
 use curfew_adapter::{
     Ask, Connection, Core, Notice, Progress, Proof, Refusal, RefusalKind, Session, SignedIn, Teller,
 };
@@ -87,7 +88,13 @@ async fn by_link(
     ask: &Ask,
     tell: &Teller,
 ) -> Result<SignedIn, Refusal> {
-    let pending = parts.links.open(connection, ask)?;
+    let pending = parts.links.open(Connecting {
+        protocol: connection.protocol,
+        program: ask.program.clone(),
+        client: connection.peer.address.ip(),
+        target: ask.target.clone(),
+        account: ask.account.clone(),
+    })?;
     connection.startup.pause();
     parts.metrics.links_pending.inc();
     let _counted = Counted(&parts.metrics.links_pending);
@@ -97,7 +104,7 @@ async fn by_link(
         hint: "open the link in a browser on this machine; this connection waits".to_owned(),
     })
     .await;
-    let outcome = pending.wait().await;
+    let outcome = pending.wait(tell).await;
     let label = if outcome.is_ok() { "ok" } else { "refused" };
     parts.metrics.signins.with_label_values(&["link", label]).inc();
     outcome

@@ -5,7 +5,7 @@ use super::parts::Parts;
 use super::refuse;
 use crate::audit::Actor;
 use crate::audit::event::{Cut, Recorded};
-use crate::record::SessionRecorder;
+use crate::record::{Sealed, SessionRecorder};
 use crate::store::SessionEnd;
 use curfew_adapter::{Closing, CutReport, End, EndReason, Goodbye, Refusal, RefusalKind, Secret, SessionHost, SocketHandle};
 use futures_util::FutureExt;
@@ -72,7 +72,7 @@ impl Host {
         let about = &self.live.about;
         let now = self.parts.clock.wall();
         let recorded = match self.recorder.seal(reason).await {
-            Ok(sealed) => Some(Recorded::from(&sealed)),
+            Ok(sealed) => Some(recorded(sealed)),
             Err(cause) => {
                 self.parts.metrics.recording_errors.inc();
                 error!(session = %about.id, %cause, "the recording could not be sealed");
@@ -114,12 +114,12 @@ impl Host {
         };
         metrics.goodbyes.with_label_values(&[if no_goodbye.is_none() { "sent" } else { "none" }]).inc();
         let goodbye = self.parts.clock.boot().since(report.blocked_at);
-        let work = (!report.target_work.is_empty()).then(|| report.target_work.clone());
         Cut {
             latency_us: u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
             goodbye_us: no_goodbye.is_none().then(|| u64::try_from(goodbye.as_micros()).unwrap_or(u64::MAX)),
             no_goodbye,
-            outstanding: report.outstanding.iter().cloned().chain(work).collect(),
+            outstanding: report.outstanding.clone(),
+            target_work: (!report.target_work.is_empty()).then(|| report.target_work.clone()),
         }
     }
 
@@ -209,4 +209,10 @@ impl SessionHost for Host {
         self.live.shut_down();
         drop(self.close(Closing::because(EndReason::Interrupted).caused_by("its connection was dropped")));
     }
+}
+
+/// A sealed recording, as the audit log names it.
+pub fn recorded(sealed: Sealed) -> Recorded {
+    let Sealed { chain, lost } = sealed;
+    Recorded { chunks: chain.chunks, events: chain.events, lost, head: chain.head }
 }

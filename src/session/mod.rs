@@ -17,6 +17,7 @@ mod wait;
 mod words;
 
 pub use gate::GateCore;
+pub use host::recorded;
 pub use kill::Sessions;
 pub use parts::{Parts, Reach, reaches};
 pub use registry::Registry;
