@@ -79,7 +79,12 @@ async fn accept(arguments: Arguments, workers: Vec<Handle>) -> Result<(), Box<dy
     }
 }
 
-async fn serve(stream: std::net::TcpStream, tls: TlsAcceptor, shape: Shape, target: SocketAddr) -> io::Result<()> {
+async fn serve(
+    stream: std::net::TcpStream,
+    tls: TlsAcceptor,
+    shape: Shape,
+    target: SocketAddr,
+) -> io::Result<()> {
     let mut client = TcpStream::from_std(stream)?;
     client.set_nodelay(true)?;
     let mut request = [0; 8];
@@ -93,7 +98,9 @@ async fn serve(stream: std::net::TcpStream, tls: TlsAcceptor, shape: Shape, targ
     target.set_nodelay(true)?;
     match shape {
         Shape::Thread | Shape::Shared => {
-            tokio::io::copy_bidirectional_with_sizes(&mut client, &mut target, BUFFER, BUFFER).await.map(|_| ())
+            tokio::io::copy_bidirectional_with_sizes(&mut client, &mut target, BUFFER, BUFFER)
+                .await
+                .map(|_| ())
         }
         Shape::Split => {
             let (client_in, client_out) = tokio::io::split(client);

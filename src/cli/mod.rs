@@ -31,6 +31,7 @@ mod requests;
 mod return_grant;
 mod revoke;
 mod route;
+pub mod serve;
 mod sessions;
 mod signins;
 mod targets;
@@ -62,6 +63,8 @@ pub enum Command {
     Init(init::Init),
     /// Check the configuration, the contracts and the keys as the gate would; nothing is changed
     CheckConfig(check_config::CheckConfig),
+    /// Run the gate
+    Serve(serve::Serve),
     /// Check contracts, or ask why somebody may or may not reach a target
     Contracts(contracts::Contracts),
     /// What a gate is asked to do
@@ -77,6 +80,7 @@ pub fn run(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
         Command::Init(init) => init.run(),
         Command::CheckConfig(check) => check.run(),
+        Command::Serve(serve) => serve.run(),
         Command::Contracts(contracts) => contracts.run(),
         Command::User(command) => command.run(),
     }

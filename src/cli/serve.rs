@@ -1,6 +1,6 @@
 //! `curfew serve`: runs the gate.
 
-use super::{CliError, Exit};
+use super::CliError;
 use crate::audit::Digest;
 use crate::config::{Config, LogFormat};
 use crate::logging;

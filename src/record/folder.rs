@@ -60,7 +60,11 @@ impl Folders {
         Self::local(&path).map_err(|error| OpenError::Folder(path.display().to_string(), error))
     }
 
-    fn local(path: &FilePath) -> io::Result<Self> {
+    /// Keeps recordings in the folder at `path`, which is made, for its owner only, if it is not there.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub fn local(path: &FilePath) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         let store = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
         Ok(Self::new(Arc::new(store)))

@@ -39,6 +39,8 @@ pub async fn drain(parts: &Arc<Parts>, patience: Duration) {
         }
     }
     if tokio::time::timeout(LAST_WORDS, parts.registry.empty()).await.is_err() {
-        warn!("sessions were still live when the node stopped; they are closed as interrupted at its next start");
+        warn!(
+            "sessions were still live when the node stopped; they are closed as interrupted at its next start"
+        );
     }
 }

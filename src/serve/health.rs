@@ -33,7 +33,9 @@ async fn ready(State(parts): State<Arc<Parts>>) -> Response {
 async fn metrics(State(parts): State<Arc<Parts>>) -> Response {
     count(&parts, &parts.metrics).await;
     match parts.metrics.encode() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Ok(text) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+        }
         Err(error) => {
             tracing::error!(%error, "the metrics can't be encoded");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

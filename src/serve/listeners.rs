@@ -63,7 +63,8 @@ impl Listeners {
                 ListenTls::Own | ListenTls::Off => own().map_err(|error| error.to_string())? as Arc<_>,
                 ListenTls::Files { cert, key } => {
                     let read = |path: &std::path::Path| {
-                        std::fs::read(path).map_err(|error| format!("{} can't be read: {error}", path.display()))
+                        std::fs::read(path)
+                            .map_err(|error| format!("{} can't be read: {error}", path.display()))
                     };
                     fixed_certificate(&read(cert)?, &read(key)?)
                         .map_err(|error| format!("the certificate {}: {error}", cert.display()))?
@@ -130,7 +131,9 @@ impl Listeners {
 }
 
 async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("the {name} listener can't listen on {address}: {error}"))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("the {name} listener can't listen on {address}: {error}"))
 }
 
 /// For whoever started the process; nobody there to read it is fine.

@@ -49,7 +49,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let recordings = open_recordings(&config, &signing, &clock)?;
     recovery::close_interrupted(&store, recordings.folders(), &signing)
         .await
-       .map_err(|error| with_causes(&error))?;
+        .map_err(|error| with_causes(&error))?;
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let started = Actor::Curfew.did(What::NodeStarted { version, config: digest });
     store.audit([started, news::loaded(&contracts.current())]).await.map_err(|error| with_causes(&error))?;
@@ -101,8 +101,10 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let sink = Sink::file(&config.record.checkpoint.file).map_err(|error| {
         format!("checkpoints can't be written to {}: {error}", config.record.checkpoint.file.display())
     })?;
-    let checkpoints = Checkpoints { store: store.clone(), recordings, key: signing, sink, metrics: metrics.clone() };
-    let checkpoints = supervised("checkpoints", checkpoints.run(config.record.checkpoint.every, stopped.clone()));
+    let checkpoints =
+        Checkpoints { store: store.clone(), recordings, key: signing, sink, metrics: metrics.clone() };
+    let checkpoints =
+        supervised("checkpoints", checkpoints.run(config.record.checkpoint.every, stopped.clone()));
     let workers = Workers::start(None).map_err(|error| error.to_string())?;
     let health = health::health(parts.clone());
     let behind = Behind {
@@ -124,15 +126,14 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
 
 async fn open_store(config: &Config, clock: &Clock) -> Result<Store, String> {
     let folder = &config.server.data_dir;
-    std::fs::create_dir_all(folder).map_err(|error| format!("the folder {} can't be made: {error}", folder.display()))?;
-    Store::open(&folder.join("curfew.db"), clock.clone(), &config.server.node).await.map_err(|error| with_causes(&error))
+    std::fs::create_dir_all(folder)
+        .map_err(|error| format!("the folder {} can't be made: {error}", folder.display()))?;
+    Store::open(&folder.join("curfew.db"), clock.clone(), &config.server.node)
+        .await
+        .map_err(|error| with_causes(&error))
 }
 
-fn open_recordings(
-    config: &Config,
-    signing: &Arc<SigningKey>,
-    clock: &Clock,
-) -> Result<Writer, String> {
+fn open_recordings(config: &Config, signing: &Arc<SigningKey>, clock: &Clock) -> Result<Writer, String> {
     let folders = Folders::local(&config.record.store)
         .map_err(|error| format!("recordings can't go to {}: {error}", config.record.store.display()))?;
     Writer::start(folders, signing.clone(), clock.clone())

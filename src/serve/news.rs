@@ -38,7 +38,9 @@ pub async fn watch_contracts(contracts: Arc<Contracts>, store: Store, metrics: M
             Ok(Reload::Refused { errors: problems }) => {
                 metrics.contract_reloads.with_label_values(&["refused"]).inc();
                 error!(%problems, "a set of contracts was refused; the last good one stays in force");
-                Actor::Curfew.did(What::ContractsRefused { errors: problems.iter().map(ToString::to_string).collect() })
+                Actor::Curfew.did(What::ContractsRefused {
+                    errors: problems.iter().map(ToString::to_string).collect(),
+                })
             }
             Ok(Reload::Unchanged) => continue,
             Err(RecvError::Lagged(_)) => loaded(&contracts.current()),

@@ -11,7 +11,11 @@ use tracing::{error, info};
 ///
 /// # Errors
 /// The store can't be read or written.
-pub async fn close_interrupted(store: &Store, recordings: &Folders, key: &SigningKey) -> Result<(), StoreError> {
+pub async fn close_interrupted(
+    store: &Store,
+    recordings: &Folders,
+    key: &SigningKey,
+) -> Result<(), StoreError> {
     for session in store.unfinished_sessions().await? {
         let recording = match recordings.resume_interrupted(&session.id, key, store.clock()).await {
             Ok(sealed) => sealed.map(recorded),

@@ -108,10 +108,11 @@ impl Service for Http {
 
 impl Http {
     async fn speak<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, io: Io, peer: PeerAddress) {
-        let service = self.router.clone().into_service().map_request(move |mut request: axum::http::Request<_>| {
-            request.extensions_mut().insert(peer);
-            request
-        });
+        let service =
+            self.router.clone().into_service().map_request(move |mut request: axum::http::Request<_>| {
+                request.extensions_mut().insert(peer);
+                request
+            });
         let mut server = auto::Builder::new(TokioExecutor::new());
         server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
         let served = server.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)).await;
@@ -120,4 +121,3 @@ impl Http {
         }
     }
 }
-

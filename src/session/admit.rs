@@ -15,8 +15,8 @@ use crate::grant::Grant;
 use crate::record::{Opening, SessionRecorder};
 use crate::store::{SessionEnd, SessionRecord, SessionStart, to_the_microsecond, with_causes};
 use curfew_adapter::{
-    Ask, Connection, Deadline, EndReason, LeaseKeeper, RecordPolicy, Recorder, Refusal, RefusalKind, Session, SessionId, SignedIn,
-    Teller, Terms,
+    Ask, Connection, Deadline, EndReason, LeaseKeeper, RecordPolicy, Recorder, Refusal, RefusalKind, Session,
+    SessionId, SignedIn, Teller, Terms,
 };
 use std::sync::Arc;
 use tracing::{error, info};
@@ -39,7 +39,9 @@ pub async fn admit(
     if let Some(left) = parts.registry.barred(&person, &ask.target, &ask.account) {
         return Err(refuse::barred(left));
     }
-    let Some(reach) = parts.targets.get(&ask.target).filter(|reach| reach.facts.protocol == connection.protocol) else {
+    let Some(reach) =
+        parts.targets.get(&ask.target).filter(|reach| reach.facts.protocol == connection.protocol)
+    else {
         return Err(refuse::not_allowed(&parts, &ask));
     };
     let ask = Ask { database: ask.database.clone().or_else(|| reach.database.clone()), ..ask };
@@ -76,7 +78,11 @@ async fn pick(
     ask: &Ask,
 ) -> Result<Option<(Grant, Arc<Contract>)>, Refusal> {
     let now = parts.clock.wall();
-    let stored = parts.store.open_grants(person, &ask.target, &ask.account).await.map_err(|e| refuse::store_down(&e))?;
+    let stored = parts
+        .store
+        .open_grants(person, &ask.target, &ask.account)
+        .await
+        .map_err(|e| refuse::store_down(&e))?;
     let human = Person::from(&who.identity);
     let wanted = crate::contract::Wanted {
         target: &reach.facts,
@@ -87,7 +93,8 @@ async fn pick(
         if ask.database.as_deref().is_some_and(|database| !grant.record().terms.databases.allow(database)) {
             continue;
         }
-        let pinned = parts.grants.pinned(&grant.record().contract).await.map_err(|error| refuse::grants(&error))?;
+        let pinned =
+            parts.grants.pinned(&grant.record().contract).await.map_err(|error| refuse::grants(&error))?;
         let contracts = parts.contracts.current();
         let current = contracts.find(&pinned.name).map(AsRef::as_ref);
         // A link that was opened elsewhere than where the client is: somebody must have looked at it.
@@ -139,7 +146,11 @@ async fn open(
         database: ask.database.clone(),
         record: policy,
         countdown: parts.countdown.clone(),
-        extend_hint: about.pinned.end.extend.map_or_else(String::new, |_| format!("curfew extend {}", record.id)),
+        extend_hint: about
+            .pinned
+            .end
+            .extend
+            .map_or_else(String::new, |_| format!("curfew extend {}", record.id)),
     });
     let (until, reason, notice) = match judge(parts, &about, parts.clock.wall()).await {
         Ok(Standing::Until { at, reason, notice }) => (at, reason, notice),

@@ -112,7 +112,8 @@ async fn by_link(
 
 fn not_signed_in(parts: &Parts, why: &str) -> Refusal {
     let url = parts.site.origin();
-    let hint = format!("run `curfew login {url}`, then connect with `curfew psql TARGET` or with its certificate");
+    let hint =
+        format!("run `curfew login {url}`, then connect with `curfew psql TARGET` or with its certificate");
     Refusal::new(RefusalKind::NotSignedIn, why, hint)
 }
 

@@ -7,7 +7,9 @@ use crate::audit::Actor;
 use crate::audit::event::{Cut, Recorded};
 use crate::record::{Sealed, SessionRecorder};
 use crate::store::SessionEnd;
-use curfew_adapter::{Closing, CutReport, End, EndReason, Goodbye, Refusal, RefusalKind, Secret, SessionHost, SocketHandle};
+use curfew_adapter::{
+    Closing, CutReport, End, EndReason, Goodbye, Refusal, RefusalKind, Secret, SessionHost, SocketHandle,
+};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;

@@ -83,7 +83,10 @@ enum Granted {
 async fn granted_until(parts: &Parts, about: &About, now: Timestamp) -> Result<Granted, StoreError> {
     let own = parts.store.grant(about.grant_id()).await?.map(|stored| stored.grant);
     let others = parts.store.open_grants(&about.person, &about.target.name, &about.account).await?;
-    let prolonging = others.iter().map(|stored| &stored.grant).filter(|other| other.may_prolong(&about.grant) && other.admits(now));
+    let prolonging = others
+        .iter()
+        .map(|stored| &stored.grant)
+        .filter(|other| other.may_prolong(&about.grant) && other.admits(now));
     let own_end = own.as_ref().filter(|own| own.admits(now)).map(|own| own.record().ends_at);
     if let Some(at) = prolonging.map(|grant| grant.record().ends_at).chain(own_end).max() {
         return Ok(Granted::Until(at));

@@ -12,7 +12,10 @@ use std::time::Duration;
 pub fn not_allowed(parts: &Parts, ask: &Ask) -> Refusal {
     Refusal::new(
         RefusalKind::NotAllowed,
-        format!("there is no target {:?} with an account {:?} that you may reach or ask for", ask.target, ask.account),
+        format!(
+            "there is no target {:?} with an account {:?} that you may reach or ask for",
+            ask.target, ask.account
+        ),
         format!("see what you may ask for: {}", parts.site.absolute("/")),
     )
 }
@@ -37,7 +40,11 @@ pub fn no_database(target: &str) -> Refusal {
 
 /// The node is on its way out.
 pub fn draining() -> Refusal {
-    Refusal::new(RefusalKind::Draining, "Curfew is being shut down, so no session may start", "try again in a moment")
+    Refusal::new(
+        RefusalKind::Draining,
+        "Curfew is being shut down, so no session may start",
+        "try again in a moment",
+    )
 }
 
 /// An admin killed a session here a moment ago.
@@ -66,7 +73,11 @@ pub fn too_many_sessions(limit: u32) -> Refusal {
 
 /// The grant ended between the look and the start.
 pub fn grant_over() -> Refusal {
-    Refusal::new(RefusalKind::NoGrant, "your grant ended at this very moment", "connect again to ask for another")
+    Refusal::new(
+        RefusalKind::NoGrant,
+        "your grant ended at this very moment",
+        "connect again to ask for another",
+    )
 }
 
 /// Something of ours is down.

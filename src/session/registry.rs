@@ -102,7 +102,8 @@ impl Registry {
     /// Bars the session's person from its target and account for a minute.
     pub fn bar(&self, live: &Live) {
         let until = self.clock.boot().plus(BAR);
-        let place = Self::place(Who::Person(live.about.person.clone()), &live.about.target.name, &live.about.account);
+        let place =
+            Self::place(Who::Person(live.about.person.clone()), &live.about.target.name, &live.about.account);
         self.lock().barred.insert(place, until);
     }
 
@@ -132,12 +133,22 @@ impl Registry {
     }
 
     /// What a client from this address was told when it was cut off a moment ago.
-    pub fn just_cut_at(&self, address: IpAddr, target: &str, account: &str) -> Option<Arc<curfew_adapter::Notice>> {
+    pub fn just_cut_at(
+        &self,
+        address: IpAddr,
+        target: &str,
+        account: &str,
+    ) -> Option<Arc<curfew_adapter::Notice>> {
         self.just_cut(Who::Address(address), target, account)
     }
 
     /// What this person was told when they were cut off a moment ago.
-    pub fn just_cut_person(&self, person: &PersonKey, target: &str, account: &str) -> Option<Arc<curfew_adapter::Notice>> {
+    pub fn just_cut_person(
+        &self,
+        person: &PersonKey,
+        target: &str,
+        account: &str,
+    ) -> Option<Arc<curfew_adapter::Notice>> {
         self.just_cut(Who::Person(person.clone()), target, account)
     }
 

@@ -74,7 +74,9 @@ impl<'a> Waiting<'a> {
 
     async fn begin(&mut self, contracts: &[String]) -> Result<(), Refusal> {
         let person = PersonKey::new(self.who.identity.person.clone());
-        if let Some(notice) = self.parts.registry.just_cut_person(&person, &self.ask.target, &self.ask.account) {
+        if let Some(notice) =
+            self.parts.registry.just_cut_person(&person, &self.ask.target, &self.ask.account)
+        {
             return Err(refuse::just_cut(&notice));
         }
         if !self.ask.can_wait {
@@ -89,10 +91,16 @@ impl<'a> Waiting<'a> {
             Some(request) => Notice {
                 message: format!("your request for {target} as {account} waits for its approval"),
                 detail: String::new(),
-                hint: format!("see it: {}", self.parts.site.absolute(&format!("/requests/{}", request.record.id))),
+                hint: format!(
+                    "see it: {}",
+                    self.parts.site.absolute(&format!("/requests/{}", request.record.id))
+                ),
             },
             None => Notice {
-                message: format!("you have no grant for {target} as {account}; {} would give one", named(contracts)),
+                message: format!(
+                    "you have no grant for {target} as {account}; {} would give one",
+                    named(contracts)
+                ),
                 detail: "this connection waits here, and goes on once the request is approved".to_owned(),
                 hint: format!("ask for it: {}", words::ask_url(&self.parts.site, target, account)),
             },
@@ -118,13 +126,16 @@ impl<'a> Waiting<'a> {
         let by = decided.and_then(|d| d.by.as_ref()).map_or_else(String::new, |by| format!(" by {by}"));
         let note = decided.and_then(|d| d.note.as_ref()).map_or_else(String::new, |note| format!(": {note}"));
         let no = |word: &str| {
-            let message = format!("your request for {} as {} was {word}{by}{note}", self.ask.target, self.ask.account);
+            let message =
+                format!("your request for {} as {} was {word}{by}{note}", self.ask.target, self.ask.account);
             Refusal::new(RefusalKind::NoGrant, message, format!("see it: {url}"))
         };
         match latest.record.state {
             RequestState::Pending => {
                 let message = format!("your request {} waits for its approval", latest.record.id);
-                self.tell.show(Notice { message, detail: String::new(), hint: format!("see it: {url}") }).await;
+                self.tell
+                    .show(Notice { message, detail: String::new(), hint: format!("see it: {url}") })
+                    .await;
             }
             // The grant is there, or starts later: the next look tells.
             RequestState::Approved => {}
@@ -137,7 +148,11 @@ impl<'a> Waiting<'a> {
     }
 
     /// Waits for news that could matter, and says every half minute that it does.
-    async fn sleep(&mut self, news: &mut broadcast::Receiver<News>, contracts: &[String]) -> Result<(), Refusal> {
+    async fn sleep(
+        &mut self,
+        news: &mut broadcast::Receiver<News>,
+        contracts: &[String],
+    ) -> Result<(), Refusal> {
         loop {
             let left = self.patience_left();
             if left.is_zero() {

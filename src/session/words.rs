@@ -55,7 +55,9 @@ fn next_step(about: &About, site: &Site, reason: EndReason) -> String {
             "connect again in a moment, or tell whoever runs Curfew".to_owned()
         }
         EndReason::IdentityDisabled => "ask an admin of Curfew".to_owned(),
-        EndReason::Killed => "ask the admins of Curfew why; a new connection is refused for a minute".to_owned(),
+        EndReason::Killed => {
+            "ask the admins of Curfew why; a new connection is refused for a minute".to_owned()
+        }
         _ => format!("ask again: {}", ask_url(site, &about.target.name, &about.account)),
     }
 }
