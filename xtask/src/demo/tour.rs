@@ -80,8 +80,8 @@ impl<'a> Tour<'a> {
 
     async fn signin(&mut self) -> Result<Page> {
         let page = self.alice.open(&self.link).await?;
-        let (_, button) = page.action("connect")?;
-        let page = self.alice.browser.act(&page, "connect", &[]).await?;
+        let (_, button) = page.action("yes")?;
+        let page = self.alice.browser.act(&page, "yes", &[]).await?;
         say("signin", &format!("alice, at the provider; pressed {:?}", button.text));
         Ok(page)
     }

@@ -15,5 +15,5 @@ async fn a_real_browser_opens_the_providers_page_at_phone_width() {
     assert_eq!(seen.title, "Example company");
     assert!(seen.buttons.iter().any(|button| button == "alice"), "{seen:?}");
     assert_eq!(seen.problems, Vec::<String>::new());
-    assert!(look("nobody", 360, ["open", &url, "press", "No such button"]).await.is_err());
+    assert!(look("nobody", 360, ["frown", &url]).await.is_err());
 }

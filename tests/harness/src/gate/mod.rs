@@ -72,6 +72,10 @@ impl Gate {
     async fn boot(&mut self) -> Result<()> {
         self.options.write(self.folder.path(), &self.issuer, &self.listeners)?;
         if !self.folder.path().join("keys").exists() {
+            let folder = self.folder.path().to_string_lossy().into_owned();
+            self.curfew(["init", "--keys", &folder]).await?.success().context("curfew init --keys")?;
+        }
+        if !self.folder.path().join("keys").exists() {
             self.curfew(["init", "--keys"]).await?.success()?;
         }
         let mut command = process::command(&self.options.binary, Stop::Term, None);
