@@ -106,14 +106,13 @@ pub async fn the_lease_ends_while_the_client_reads_nothing(speaker: Arc<dyn Spea
     let stage = Stage::open(speaker.adapter(), core.clone(), PATIENCE).await?;
     let client = speaker.open(stage.address).await?;
     let keeper = core.keeper().await;
-    // The sockets fill up; then nothing moves.
-    let mut before = 0;
-    loop {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    // The sockets fill up; then nothing moves for a while.
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
+    let (mut before, mut still) = (0, 0);
+    while still < 3 {
+        looks.tick().await;
         let now = core.bytes_from_target().await;
-        if now == before && now > 0 {
-            break;
-        }
+        still = if now == before && now > 0 { still + 1 } else { 0 };
         before = now;
     }
     let ended = Instant::now();

@@ -8,6 +8,7 @@ mod session;
 mod startup;
 mod talk;
 mod target;
+mod tls;
 
 use crate::codec::startup::startup;
 use crate::codec::{backend, report};

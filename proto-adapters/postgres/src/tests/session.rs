@@ -4,6 +4,7 @@ use super::Fixture;
 use super::target::{FakeTarget, greeting, tag};
 use crate::codec::frontend::write_query;
 use crate::codec::{backend, frame, frontend, report};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 #[tokio::test]
@@ -34,10 +35,17 @@ async fn nothing_passes_while_the_recorder_is_full() {
     fixture.core.sink().set_full(true);
     let mut out = Vec::new();
     write_query(&mut out, "sleep");
-    talk.send(&out).await;
-    // The client can be sent to, the target is not: another session passes meanwhile, this one waits.
+    // More than all sockets on the way hold.
+    for _ in 0..32 {
+        frame::message(&mut out, frontend::COPY_DATA, |out| out.resize(out.len() + 1024 * 1024, b'x'));
+    }
+    let mut sending = std::pin::pin!(talk.send(&out));
+    let stuck = tokio::time::timeout(Duration::from_millis(500), sending.as_mut()).await;
+    assert!(stuck.is_err(), "the gate reads on");
     assert!(fixture.core.sink().of_kind("statement").is_empty());
+    assert!(!fixture.target.notes.all().contains(&"sleeping".to_owned()));
     fixture.core.sink().set_full(false);
+    sending.await;
     fixture.target.notes.until("sleeping").await;
     assert_eq!(fixture.core.sink().of_kind("statement").len(), 1);
 }

@@ -6,14 +6,11 @@ use crate::codec::frontend::{terminate, write_query};
 use crate::codec::startup::{ssl_request, startup};
 use crate::codec::{backend, frame, report};
 use crate::tests::talk::Talk;
-use curfew_adapter::{AdapterError, EndReason, Ended, Notice, Refusal, RefusalKind, TargetTls, TlsMode};
-use curfew_conformance::{FakeCore, Script, Stage, client_config, self_signed, target_roots};
-use rustls::pki_types::ServerName;
-use std::sync::Arc;
+use curfew_adapter::{AdapterError, EndReason, Ended, Notice, Refusal, RefusalKind};
+use curfew_conformance::Stage;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 fn notice(message: &str) -> Notice {
     Notice { message: message.to_owned(), ..Notice::default() }
@@ -171,57 +168,7 @@ async fn tls_and_plaintext_in_one_write_are_refused() {
     assert!(fixture.core.asks().is_empty());
 }
 
-#[tokio::test]
-async fn a_session_runs_in_tls_after_a_no_to_gssapi() {
-    let target = FakeTarget::start(super::target::answer).await;
-    let core = FakeCore::new(Script::fine(target.address));
-    let (tls, certificate) = self_signed();
-    let gate = Arc::new(crate::PostgresAdapter::new(tls, crate::Options::default()));
-    let stage = Stage::open(gate, core.clone(), Duration::from_secs(10)).await.unwrap();
-    let mut socket = TcpStream::connect(stage.address).await.unwrap();
-    socket.write_all(&[0, 0, 0, 8, 4, 210, 22, 48]).await.unwrap();
-    assert_eq!(socket.read_u8().await.unwrap(), b'N');
-    let mut out = Vec::new();
-    ssl_request(&mut out);
-    socket.write_all(&out).await.unwrap();
-    assert_eq!(socket.read_u8().await.unwrap(), b'S');
-    let connector = TlsConnector::from(client_config(&certificate));
-    let name = ServerName::try_from("localhost").unwrap();
-    let mut talk = Talk::new(connector.connect(name, socket).await.unwrap());
-    talk.send(&packet(&[])).await;
-    talk.until(backend::READY).await;
-    let mut out = Vec::new();
-    write_query(&mut out, "hello");
-    talk.send(&out).await;
-    assert_eq!(talk.message().await, (backend::DATA_ROW, b"hello\0".to_vec()));
-}
-
-#[tokio::test]
-async fn direct_tls_needs_its_alpn_name() {
-    for (alpn, fine) in [(&b"postgresql"[..], true), (&b""[..], false)] {
-        let target = FakeTarget::start(super::target::answer).await;
-        let core = FakeCore::new(Script::fine(target.address));
-        let (tls, certificate) = self_signed();
-        let gate = Arc::new(crate::PostgresAdapter::new(tls, crate::Options::default()));
-        let mut stage = Stage::open(gate, core.clone(), Duration::from_secs(10)).await.unwrap();
-        let mut config = Arc::unwrap_or_clone(client_config(&certificate));
-        if fine {
-            config.alpn_protocols = vec![alpn.to_vec()];
-        }
-        let socket = TcpStream::connect(stage.address).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let mut talk = Talk::new(TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap());
-        let _ = talk.stream.write_all(&packet(&[])).await;
-        if fine {
-            talk.until(backend::READY).await;
-        } else {
-            assert_eq!(talk.rest().await, b"");
-            assert!(matches!(stage.served().await, Some(Err(AdapterError::Protocol(_)))));
-        }
-    }
-}
-
-async fn unreachable(fixture: &mut Fixture) -> String {
+pub async fn unreachable(fixture: &mut Fixture) -> String {
     let talk = fixture.start(&[]).await;
     let (code, message) = refused(talk).await;
     assert_eq!(code, "08001", "{message}");
@@ -237,50 +184,6 @@ async fn a_target_that_demands_the_password_in_the_clear_or_md5_gets_none() {
         let mut fixture = Fixture::with(target, |_| ()).await;
         assert!(unreachable(&mut fixture).await.contains(word));
     }
-}
-
-#[tokio::test]
-async fn a_target_that_answers_s_with_bytes_behind_it_is_refused() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = async {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        let mut request = [0; 8];
-        socket.read_exact(&mut request).await.unwrap();
-        socket.write_all(b"SR\0\0\0\x08\0\0\0\0").await.unwrap();
-        let mut rest = Vec::new();
-        let _ = socket.read_to_end(&mut rest).await;
-        assert_eq!(rest, b"", "not a byte goes to such a target");
-    };
-    let roots = target_roots(&self_signed().1);
-    let mut fixture = Fixture::new(|script| {
-        script.target = address;
-        script.tls = TargetTls::new(TlsMode::VerifyFull, roots).unwrap();
-    })
-    .await;
-    let (message, ()) = tokio::join!(unreachable(&mut fixture), serving);
-    assert!(message.contains("plaintext"), "{message}");
-}
-
-#[tokio::test]
-async fn a_target_without_tls_is_refused_where_tls_is_demanded() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let serving = async {
-        let (mut socket, _) = listener.accept().await.unwrap();
-        socket.write_all(b"N").await.unwrap();
-        let mut rest = Vec::new();
-        let _ = socket.read_to_end(&mut rest).await;
-        assert_eq!(rest.len(), 8, "the request for TLS, and nothing more");
-    };
-    let roots = target_roots(&self_signed().1);
-    let mut fixture = Fixture::new(|script| {
-        script.target = address;
-        script.tls = TargetTls::new(TlsMode::Require, roots).unwrap();
-    })
-    .await;
-    let (message, ()) = tokio::join!(unreachable(&mut fixture), serving);
-    assert!(message.contains("does not offer TLS"), "{message}");
 }
 
 #[tokio::test]

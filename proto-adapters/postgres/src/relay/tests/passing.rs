@@ -98,10 +98,8 @@ fn pass<I: Inspector>(
         if pump.is_over() {
             return Ok(to.bytes);
         }
-        if let Poll::Ready(read) = pump.poll_read(&mut cx, &mut from) {
-            if read.unwrap() == 0 {
-                return Ok(to.bytes);
-            }
+        if matches!(pump.poll_read(&mut cx, &mut from), Poll::Ready(Ok(0))) {
+            return Ok(to.bytes);
         }
     }
 }
