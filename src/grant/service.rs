@@ -148,3 +148,6 @@ impl fmt::Debug for Grants {
         f.debug_struct("Grants").field("store", &self.0.store).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
