@@ -18,7 +18,7 @@ pub use refused::{GrantRefused, Refused};
 pub use request::{Approved, ApprovedExtension, Facts, Outcome, Request, RequestEvent, Step};
 pub use service::{
     Approve, Ask, Caller, Choice, Directory, Fault, GrantView, Grants, GrantsError, Known, PersonView,
-    RequestView, Scope, Ticked, VoteView,
+    RequestView, Scope, StoreDirectory, Ticked, VoteView,
 };
 
 #[cfg(test)]

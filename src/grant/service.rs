@@ -18,7 +18,7 @@ mod view;
 pub use ask::{Ask, Choice};
 pub use caller::Caller;
 pub use decide::Approve;
-pub use directory::{Directory, Known};
+pub use directory::{Directory, Known, StoreDirectory};
 pub use error::{Fault, GrantsError};
 pub use read::Scope;
 pub use tick::Ticked;
@@ -89,6 +89,24 @@ impl Grants {
             people.extend(directory::person(&self.0.directory.identities(key).await?));
         }
         Ok(people.into_iter().collect())
+    }
+
+    /// Everybody who is known and not disabled, for questions about who could approve.
+    ///
+    /// # Errors
+    /// They can't be looked up.
+    pub async fn everyone(&self) -> Result<People, GrantsError> {
+        let mut people: BTreeMap<String, Vec<Known>> = BTreeMap::new();
+        for known in self.0.directory.everyone().await? {
+            people.entry(known.identity.person.clone()).or_default().push(known);
+        }
+        Ok(people.values().filter_map(|known| directory::person(known)).collect())
+    }
+
+    /// The accounts that the gate holds on this target.
+    #[must_use]
+    pub fn accounts(&self, target: &str) -> BTreeSet<String> {
+        self.0.directory.accounts(target)
     }
 
     /// The contract in the version that a request pinned, whether or not it is still in force.

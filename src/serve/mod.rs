@@ -3,7 +3,6 @@
 //! The only room that knows the core and the adapters both. It decides nothing about access.
 
 mod checkpoints;
-mod directory;
 mod drain;
 mod health;
 mod listeners;
@@ -18,7 +17,7 @@ use crate::audit::checkpoint::Sink;
 use crate::audit::{Actor, Digest, SigningKey, What};
 use crate::config::{Config, RecordMode};
 use crate::contract::Contracts;
-use crate::grant::Grants;
+use crate::grant::{Grants, StoreDirectory};
 use crate::identity::oidc::Oidc;
 use crate::identity::{Identities, Links};
 use crate::keys::Keys;
@@ -30,7 +29,6 @@ use crate::worker::Workers;
 use checkpoints::Checkpoints;
 use curfew_adapter::Clock;
 use curfew_adapter::task::supervised;
-use directory::Everybody;
 use listeners::{Behind, Listeners};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -56,10 +54,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
 
     let site = Site::new(config.server.public_url.clone(), config.server.trusted_proxies.clone());
     let targets = reaches(&config);
-    let directory = Everybody {
-        store: store.clone(),
-        targets: targets.iter().map(|(name, reach)| (name.clone(), reach.facts.clone())).collect(),
-    };
+    let directory = StoreDirectory::new(store.clone(), &config.targets);
     let grants =
         Grants::new(store.clone(), contracts.clone(), Arc::new(directory), config.server.public_url.clone());
     let identities =

@@ -89,7 +89,8 @@ impl Grants {
         let no_target = || GrantsError::NoTarget { target: ask.target.clone() };
         let target = self.target(&ask.target).ok_or_else(no_target)?;
         let set = self.contracts().current();
-        let (contract, account) = choose(set.iter(), me, &target, &ask)?;
+        let held = self.accounts(&ask.target);
+        let (contract, account) = choose(set.iter(), me, &target, &held, &ask)?;
         if tx.count_pending(&person).await? >= MOST_PENDING {
             return Err(GrantsError::TooManyPending);
         }
@@ -157,46 +158,59 @@ pub(super) async fn made_before(
     }
 }
 
-/// The contract and the account that are meant.
+/// The contract and the account that are meant. Only accounts that are `held` on the target can be.
 fn choose<'a>(
     contracts: impl Iterator<Item = &'a Arc<Contract>>,
     me: &Person,
     target: &TargetFacts,
+    held: &BTreeSet<String>,
     ask: &Ask,
 ) -> Result<(&'a Contract, String), GrantsError> {
     let gives = |contract: &Contract, account| {
         may_ask(contract, me, &Wanted { target, account, database: None }).is_match()
     };
     // Those that make the target known to this person at all.
-    let known: Vec<&Contract> = contracts.map(Arc::as_ref).filter(|contract| gives(contract, None)).collect();
+    let reveals = |contract: &&Contract| gives(contract, None) && !contract.what.accounts.is_disjoint(held);
+    let known: Vec<&Contract> = contracts.map(Arc::as_ref).filter(reveals).collect();
     if known.is_empty() {
         return Err(GrantsError::NoTarget { target: ask.target.clone() });
     }
-    let named = |contract: &&&Contract| ask.contract.as_ref().is_none_or(|name| *name == contract.name);
-    let fit: Vec<&Contract> = known.iter().filter(named).copied().collect();
-    let accounts: BTreeSet<&String> = fit.iter().flat_map(|contract| &contract.what.accounts).collect();
+    let fit: Vec<&Contract> = match &ask.contract {
+        Some(name) => known.iter().filter(|contract| contract.name == *name).copied().collect(),
+        None => known.clone(),
+    };
+    if fit.is_empty() {
+        let offers = known.iter().map(|contract| contract.name.clone()).collect();
+        let contract = ask.contract.clone().unwrap_or_default();
+        return Err(GrantsError::OtherContract { contract, target: ask.target.clone(), offers });
+    }
+    let accounts = offered(&fit, held);
     let account = match (&ask.account, accounts.len()) {
         (Some(account), _) => account.clone(),
-        (None, 0 | 1) => accounts.first().map(|account| (*account).clone()).unwrap_or_default(),
+        (None, 0 | 1) => accounts.first().cloned().unwrap_or_default(),
         (None, _) => {
-            let accounts = accounts.into_iter().cloned().collect();
+            let accounts = accounts.into_iter().collect();
             return Err(GrantsError::SeveralAccounts { target: ask.target.clone(), accounts });
         }
     };
-    let giving: Vec<&Contract> =
-        fit.into_iter().filter(|contract| gives(contract, Some(account.as_str()))).collect();
+    let gives_account =
+        |contract: &&Contract| held.contains(&account) && gives(contract, Some(account.as_str()));
+    let giving: Vec<&Contract> = fit.into_iter().filter(gives_account).collect();
     match giving.as_slice() {
         [one] => Ok((one, account)),
         [] => {
-            let offers: BTreeSet<&String> =
-                known.iter().flat_map(|contract| &contract.what.accounts).collect();
-            let offers = offers.into_iter().cloned().collect();
+            let offers = offered(&known, held).into_iter().collect();
             Err(GrantsError::NoContract { target: ask.target.clone(), account, offers })
         }
         several => {
             Err(GrantsError::SeveralContracts(several.iter().map(|contract| choice(contract)).collect()))
         }
     }
+}
+
+/// The accounts that these contracts offer, of those that are held.
+fn offered(contracts: &[&Contract], held: &BTreeSet<String>) -> BTreeSet<String> {
+    contracts.iter().flat_map(|contract| contract.what.accounts.intersection(held)).cloned().collect()
 }
 
 fn choice(contract: &Contract) -> Choice {

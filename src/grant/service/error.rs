@@ -36,6 +36,16 @@ pub enum GrantsError {
         /// Accounts that could be asked for.
         offers: Vec<String>,
     },
+    /// The contract that was named gives this person nothing there.
+    #[error("the contract {contract} gives you nothing on {target}: you may ask under {}", offers.join(", "))]
+    OtherContract {
+        /// As it was named.
+        contract: String,
+        /// The target.
+        target: String,
+        /// Contracts that could be asked under.
+        offers: Vec<String>,
+    },
     /// Several contracts give it: the person picks.
     #[error("several contracts give this: name one of {}", names(.0))]
     SeveralContracts(Vec<Choice>),
@@ -125,7 +135,10 @@ impl GrantsError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::NoRequest | Self::NoGrant | Self::NoTarget { .. } => Fault::NotFound,
-            Self::NoContract { .. } | Self::MayNotRevoke | Self::MayNotReadAll => Fault::Forbidden,
+            Self::NoContract { .. }
+            | Self::OtherContract { .. }
+            | Self::MayNotRevoke
+            | Self::MayNotReadAll => Fault::Forbidden,
             Self::SeveralContracts(_)
             | Self::TargetGone { .. }
             | Self::ExtensionPending

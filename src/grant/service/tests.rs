@@ -5,7 +5,7 @@ mod ends;
 mod races;
 mod sessions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,8 +33,18 @@ impl Directory for Book {
         Box::pin(async move { Ok(known.into_iter().collect()) })
     }
 
+    fn everyone(&self) -> BoxFuture<'_, Result<Vec<Known>, StoreError>> {
+        let everyone = self.people.lock().unwrap().values().cloned().collect();
+        Box::pin(async move { Ok(everyone) })
+    }
+
     fn target(&self, name: &str) -> Option<TargetFacts> {
         self.targets.lock().unwrap().get(name).cloned()
+    }
+
+    fn accounts(&self, target: &str) -> BTreeSet<String> {
+        let known = self.target(target).is_some();
+        ["orders_read", "orders_write"].into_iter().filter(|_| known).map(str::to_owned).collect()
     }
 }
 

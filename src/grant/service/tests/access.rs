@@ -18,7 +18,7 @@ name = "orders-night"
 groups = ["sre"]
 [what]
 targets = { names = ["orders"] }
-accounts = ["orders_read", "orders_write"]
+accounts = ["orders_read", "orders_write", "billing_read"]
 [when]
 duration = { max = "30m" }
 [[approve]]
@@ -111,6 +111,9 @@ async fn several_contracts_or_accounts_are_for_the_person_to_pick() {
         assert_eq!(ask(Some("orders_write"), None).await.unwrap().contract, "orders-night");
         assert_eq!(ask(None, Some("orders-debug")).await.unwrap().account, "orders_read");
         assert!(matches!(ask(Some("postgres"), None).await, Err(GrantsError::NoContract { .. })));
+        assert!(matches!(ask(Some("billing_read"), None).await, Err(GrantsError::NoContract { .. })));
+        let other = ask(None, Some("payroll")).await.unwrap_err().to_string();
+        assert!(other.ends_with("you may ask under orders-debug, orders-night"), "{other}");
     }
 }
 
@@ -281,5 +284,43 @@ async fn views_have_the_fields_of_the_api() {
             "account can contract contract_version ends_at extensions extensions_left holder id protocol request \
              sessions_live starts_at state target url"
         );
+    }
+}
+
+/// With people from the store itself: two identities of one person, with other groups each.
+#[tokio::test]
+async fn linked_identities_are_one_person_and_a_disabled_one_gives_nothing() {
+    use crate::grant::service::{Grants, StoreDirectory};
+    use crate::identity::Vouched;
+    for world in orders_worlds().await {
+        let store = &world.backend.store;
+        let mut ids = Vec::new();
+        for (subject, groups) in [("1", ["sre"]), ("2", ["sre-leads"])] {
+            let who = Vouched {
+                provider: "example".to_owned(),
+                issuer: "https://login.example.com".to_owned(),
+                subject: subject.to_owned(),
+                email: "Frida@example.com".to_owned(),
+                name: "Frida".to_owned(),
+                groups: groups.map(str::to_owned).into(),
+                dropped: Vec::new(),
+            };
+            let mut tx = store.begin().await.unwrap();
+            let now = world.backend.hand.clock().wall();
+            ids.push(tx.identity_seen(&who, "frida@example.com", now).await.unwrap().identity.id);
+            tx.commit().await.unwrap();
+        }
+        let directory = std::sync::Arc::new(StoreDirectory::new(store.clone(), []));
+        let url = "https://gate.example.com".parse().unwrap();
+        let grants = Grants::new(store.clone(), std::sync::Arc::clone(&world.contracts), directory, url);
+        let frida = grants.people([&key("frida")]).await.unwrap().find(&key("frida")).cloned().unwrap();
+        assert_eq!(frida.groups.into_iter().collect::<Vec<_>>(), ["sre", "sre-leads"]);
+        assert_eq!(grants.everyone().await.unwrap().iter().count(), 1);
+        assert!(grants.is_approver(&key("frida")).await.unwrap());
+
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.identity_disabled(&ids[1], None, world.backend.hand.clock().wall()).await.unwrap());
+        tx.commit().await.unwrap();
+        assert!(!grants.is_approver(&key("frida")).await.unwrap());
     }
 }
