@@ -56,6 +56,9 @@ async fn count(parts: &Parts, metrics: &Metrics) {
             metrics.grants.with_label_values(&[state.word()]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
+    for live in parts.registry.all() {
+        live.count_bytes(metrics);
+    }
     metrics.recording_backlog.set(parts.recordings.backlog());
     let errors = parts.recordings.errors();
     metrics.recording_errors.inc_by(errors.saturating_sub(metrics.recording_errors.get()));

@@ -3,6 +3,7 @@
 //! The only room that knows the core and the adapters both. It decides nothing about access.
 
 mod checkpoints;
+mod counts;
 mod drain;
 mod health;
 mod listeners;
@@ -91,6 +92,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let (stop, stopped) = watch::channel(false);
     supervised("session.supervise", supervise::run(parts.clone()));
     supervised("contracts.watch", news::watch_contracts(contracts, store.clone(), metrics.clone()));
+    supervised("metrics.count", counts::run(store.clone(), metrics.clone()));
     supervised("grants.run", grants.run());
     supervised("identities.sweep", async move { identities.sweep().await });
     let sink = Sink::file(&config.record.checkpoint.file).map_err(|error| {

@@ -104,10 +104,7 @@ async fn by_link(
         hint: "open the link in a browser on this machine; this connection waits".to_owned(),
     })
     .await;
-    let outcome = pending.wait(tell).await;
-    let label = if outcome.is_ok() { "ok" } else { "refused" };
-    parts.metrics.signins.with_label_values(&["link", label]).inc();
-    outcome
+    pending.wait(tell).await
 }
 
 fn not_signed_in(parts: &Parts, why: &str) -> Refusal {

@@ -158,9 +158,7 @@ impl Host {
         metrics.sessions_live.with_label_values(&labels).dec();
         let [protocol, target] = labels;
         metrics.sessions.with_label_values(&[protocol, target, reason.as_str()]).inc();
-        let (bytes_in, bytes_out) = self.live.counters.bytes();
-        metrics.bytes.with_label_values(&[protocol, target, "in"]).inc_by(bytes_in);
-        metrics.bytes.with_label_values(&[protocol, target, "out"]).inc_by(bytes_out);
+        self.live.count_bytes(metrics);
     }
 }
 

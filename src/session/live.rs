@@ -2,6 +2,7 @@
 
 use crate::contract::{Contract, PersonKey, TargetFacts};
 use crate::grant::Grant;
+use crate::metrics::Metrics;
 use curfew_adapter::{
     BootTime, Counters, End, GrantId, Identity, LeaseKeeper, Protocol, SessionId, SigninId, SocketHandle,
 };
@@ -64,12 +65,21 @@ pub struct Live {
     /// When it became live, for idle time before the first byte.
     pub since: BootTime,
     sockets: Mutex<Vec<SocketHandle>>,
+    /// Bytes in and out that the metrics have already.
+    counted: Mutex<(u64, u64)>,
 }
 
 impl Live {
     /// A session on the client's socket.
     pub fn new(about: About, keeper: LeaseKeeper, since: BootTime, client: SocketHandle) -> Self {
-        Self { about, keeper, counters: Arc::default(), since, sockets: Mutex::new(vec![client]) }
+        Self {
+            about,
+            keeper,
+            counters: Arc::default(),
+            since,
+            sockets: Mutex::new(vec![client]),
+            counted: Mutex::default(),
+        }
     }
 
     /// Puts one more socket under the second guard.
@@ -94,5 +104,18 @@ impl Live {
     /// For how long nothing has happened at `now`.
     pub fn quiet(&self, now: BootTime) -> Duration {
         now.since(self.counters.last_activity().max(self.since))
+    }
+
+    /// Adds to the metrics what passed since they were told last.
+    pub fn count_bytes(&self, metrics: &Metrics) {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.counters.bytes();
+        let (protocol, target) = (self.about.protocol().as_str(), self.about.target.name.as_str());
+        for (direction, bytes) in
+            [("in", now.0.saturating_sub(counted.0)), ("out", now.1.saturating_sub(counted.1))]
+        {
+            metrics.bytes.with_label_values(&[protocol, target, direction]).inc_by(bytes);
+        }
+        *counted = now;
     }
 }
