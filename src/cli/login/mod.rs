@@ -4,11 +4,13 @@
 //! is ever printed.
 
 mod authority;
-mod device;
+pub(super) mod device;
 mod loopback;
 mod oauth;
 
 use std::io::{self, IsTerminal};
+
+pub(super) use oauth::Metadata;
 
 use super::client::{About, Client, GateUrl, Trust, trust, wire};
 use super::context::Context;
@@ -68,7 +70,7 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
         Trust::System => trust::system()?,
     };
     let stranger = Client::believing(&url, tls)?;
-    let metadata = oauth::Metadata::fetch(&stranger).await?;
+    let metadata = Metadata::fetch(&stranger).await?;
     let token = if args.device {
         device::sign_in(&stranger, &metadata, &mut cx.out, typed).await?
     } else {

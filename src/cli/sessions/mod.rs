@@ -3,6 +3,7 @@
 mod export;
 mod kill;
 mod show;
+mod verify;
 
 use super::CliError;
 use super::client::wire::Session;
@@ -28,6 +29,8 @@ enum SessionsCommand {
     Show(show::Args),
     /// What happened in a session, one JSON event a line; or its sealed recording
     Export(export::Args),
+    /// Check, on this machine, that a recording is whole and unchanged
+    Verify(verify::Args),
     /// End a session, and keep its person from that target and account for a minute
     Kill(kill::Args),
 }
@@ -40,6 +43,7 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     match args.command {
         Some(SessionsCommand::Show(args)) => return show::run(args, cx).await,
         Some(SessionsCommand::Export(args)) => return export::run(args, cx).await,
+        Some(SessionsCommand::Verify(args)) => return verify::run(args, cx).await,
         Some(SessionsCommand::Kill(args)) => return kill::run(args, cx).await,
         None => {}
     }

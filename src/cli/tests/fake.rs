@@ -45,7 +45,7 @@ impl Asked {
     }
 }
 
-type Answer = Box<dyn Fn(&Asked) -> (u16, String) + Send>;
+type Answer = Box<dyn Fn(&Asked) -> (u16, Vec<u8>) + Send>;
 
 #[derive(Clone, Default)]
 struct Book {
@@ -94,9 +94,24 @@ impl Fake {
         self.does(what, move |_| (status, body.clone()))
     }
 
+    /// Answers with these bytes.
+    pub fn gives(&self, what: &str, bytes: Vec<u8>) -> &Self {
+        self.answers(what, Box::new(move |_| (200, bytes.clone())))
+    }
+
     /// Answers by what was asked.
     pub fn does(&self, what: &str, answer: impl Fn(&Asked) -> (u16, String) + Send + 'static) -> &Self {
-        self.book.answers.lock().unwrap().entry(what.to_owned()).or_default().push_back(Box::new(answer));
+        self.answers(
+            what,
+            Box::new(move |asked| {
+                let (status, body) = answer(asked);
+                (status, body.into_bytes())
+            }),
+        )
+    }
+
+    fn answers(&self, what: &str, answer: Answer) -> &Self {
+        self.book.answers.lock().unwrap().entry(what.to_owned()).or_default().push_back(answer);
         self
     }
 
@@ -134,7 +149,7 @@ async fn answer(State(book): State<Book>, request: Request) -> Response {
     };
     let status = StatusCode::from_u16(status).unwrap();
     if status.is_redirection() {
-        return (status, [(header::LOCATION, body)]).into_response();
+        return (status, [(header::LOCATION, String::from_utf8(body).unwrap())]).into_response();
     }
     (status, body).into_response()
 }

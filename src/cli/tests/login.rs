@@ -11,6 +11,7 @@ use url::Url;
 use super::fake::{Fake, Person};
 use crate::cli::Exit;
 use crate::cli::client::{GateUrl, Saved};
+use crate::cli::login::{Metadata, device};
 
 fn authority() -> Arc<Authority> {
     Arc::new(Authority::generate(Clock::system().wall()).unwrap())
@@ -291,4 +292,77 @@ async fn a_gate_that_speaks_for_another_is_refused() {
     let error =
         person.types(&["login", &url, "--ca-fingerprint", &authority.fingerprint()]).await.unwrap_err();
     assert!(error.to_string().contains("another host"), "{error}");
+}
+
+#[tokio::test]
+async fn a_machine_without_a_browser_signs_in_by_code_and_digits() {
+    let gate = Fake::plain().await;
+    let at = |path: &str| format!("{}{path}", gate.url);
+    let error = |code: &str| json!({ "error": code });
+    gate.says(
+        "POST /oauth/device_authorization",
+        200,
+        json!({
+            "device_code": "dev_secret", "user_code": "WDJB-MJHT", "verification_uri": at("/device"),
+            "expires_in": 600, "interval": 1,
+        }),
+    )
+    .says("POST /oauth/token", 400, error("authorization_pending"))
+    .says("POST /oauth/token", 400, error("digits_required"))
+    .says("POST /oauth/token", 400, error("digits_wrong"))
+    .says("POST /oauth/token", 200, json!({ "access_token": "cua_secret", "token_type": "Bearer" }));
+    let mut person = Person::new();
+    let client =
+        crate::cli::client::Client::believing(&gate.url, crate::cli::client::trust::anybody().unwrap());
+    let client = client.unwrap();
+    let metadata = Metadata {
+        issuer: gate.url.to_string(),
+        authorization_endpoint: at("/oauth/authorize").parse().unwrap(),
+        token_endpoint: at("/oauth/token").parse().unwrap(),
+        device_authorization_endpoint: Some(at("/oauth/device_authorization").parse().unwrap()),
+    };
+    let typed = std::sync::Mutex::new(["654 321", "12345x", "123456"].iter());
+    let ask = async || Ok((*typed.lock().unwrap().next().unwrap()).to_owned());
+    let token = device::sign_in(&client, &metadata, &mut person.cx.out, ask).await.unwrap();
+    assert_eq!(token.reveal(), "cua_secret");
+    insta::assert_snapshot!(person.aside.text().replace(&gate.url.to_string(), "URL"), @r"
+    Open URL/device in a browser on any machine, and type this code there:
+
+      WDJB-MJHT
+
+    Type the six digits that the page shows: Those are not the digits that the page shows.
+    Type the six digits that the page shows: Those are not six digits.
+    Type the six digits that the page shows:
+    ");
+    let sent: Vec<_> = gate.asked().into_iter().filter(|asked| asked.what == "POST /oauth/token").collect();
+    assert!(!sent[0].body.contains("digits") && !sent[1].body.contains("digits"));
+    assert!(sent[2].body.ends_with("&digits=654321") && sent[3].body.ends_with("&digits=123456"));
+    assert!(sent.iter().all(|asked| asked.body.contains("device_code=dev_secret")));
+}
+
+#[tokio::test]
+async fn a_code_that_was_refused_or_expired_says_so() {
+    for (code, said) in [("access_denied", "was refused"), ("expired_token", "took too long")] {
+        let gate = Fake::plain().await;
+        let at = |path: &str| format!("{}{path}", gate.url);
+        let device =
+            json!({ "device_code": "d", "user_code": "U", "verification_uri": at("/device"), "interval": 1 });
+        gate.says("POST /oauth/device_authorization", 200, device).says(
+            "POST /oauth/token",
+            400,
+            json!({ "error": code }),
+        );
+        let mut person = Person::new();
+        let tls = crate::cli::client::trust::anybody().unwrap();
+        let client = crate::cli::client::Client::believing(&gate.url, tls).unwrap();
+        let metadata = Metadata {
+            issuer: gate.url.to_string(),
+            authorization_endpoint: at("/oauth/authorize").parse().unwrap(),
+            token_endpoint: at("/oauth/token").parse().unwrap(),
+            device_authorization_endpoint: Some(at("/oauth/device_authorization").parse().unwrap()),
+        };
+        let nobody = async || panic!("nothing is to be typed");
+        let error = device::sign_in(&client, &metadata, &mut person.cx.out, nobody).await.unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }

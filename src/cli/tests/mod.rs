@@ -5,3 +5,4 @@ pub mod fake;
 mod help;
 mod http;
 mod login;
+mod sessions;
