@@ -187,7 +187,7 @@ fn compare<C: AsRef<[u8]>>(
         let greatest = orders.get(node).and_then(Order::greatest).unwrap_or(0);
         let finding = if *count == 0 || greatest >= *count {
             continue;
-        } else if greatest == 0 {
+        } else if !orders.contains_key(node) {
             let detail = format!("node {node}: no line is there, and a checkpoint counts {count}");
             Finding::new(Verdict::Missing, detail)
         } else {

@@ -49,6 +49,14 @@ struct Envelope {
     signature: String,
 }
 
+/// The version of every payload.
+const VERSION: u32 = 1;
+
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+}
+
 /// Why a key file was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -183,6 +191,11 @@ impl PublicKeys {
         UnparsedPublicKey::new(&ED25519, key)
             .verify(&domain.message(&envelope.payload), &signature)
             .map_err(|_| EnvelopeError::BadSignature)?;
+        let Version { v: VERSION } =
+            serde_json::from_str(&envelope.payload).map_err(|_| EnvelopeError::Malformed)?
+        else {
+            return Err(EnvelopeError::Malformed);
+        };
         serde_json::from_str(&envelope.payload).map_err(|_| EnvelopeError::Malformed)
     }
 }
@@ -226,7 +239,12 @@ mod tests {
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Note {
+        v: u32,
         text: String,
+    }
+
+    fn note(text: &str) -> Note {
+        Note { v: 1, text: text.to_owned() }
     }
 
     #[test]
@@ -238,17 +256,19 @@ mod tests {
         let shown = format!("{key:?}");
         assert!(shown.contains(key.id()) && shown.len() < 60, "{shown}");
 
-        let note = Note { text: "say \"hé\"\n".to_owned() };
-        let line = key.seal(Domain::Seal, &note).unwrap();
+        let written = note("say \"hé\"\n");
+        let line = key.seal(Domain::Seal, &written).unwrap();
         let public = PublicKeys::from_pem(&again.public_pem().unwrap()).unwrap();
-        assert_eq!(public.open::<Note>(Domain::Seal, line.as_bytes()), Ok(note));
+        assert_eq!(public.open::<Note>(Domain::Seal, line.as_bytes()), Ok(written));
+        let newer = key.seal(Domain::Seal, &Note { v: 2, text: String::new() }).unwrap();
+        assert_eq!(public.open::<Note>(Domain::Seal, newer.as_bytes()), Err(EnvelopeError::Malformed));
     }
 
     #[test]
     fn a_seal_is_no_checkpoint_and_another_key_is_none_of_ours() {
         let (key, _) = SigningKey::generate().unwrap();
         let (other, _) = SigningKey::generate().unwrap();
-        let line = key.seal(Domain::Seal, &Note { text: String::new() }).unwrap();
+        let line = key.seal(Domain::Seal, &note("")).unwrap();
         let wrong = key.public().open::<Note>(Domain::Checkpoint, line.as_bytes());
         assert_eq!(wrong, Err(EnvelopeError::BadSignature));
         let unknown = other.public().open::<Note>(Domain::Seal, line.as_bytes());
@@ -261,7 +281,7 @@ mod tests {
     #[test]
     fn a_changed_bit_anywhere_in_a_signed_line_is_refused() {
         let (key, _) = SigningKey::generate().unwrap();
-        let line = key.seal(Domain::Seal, &Note { text: "a\u{1f}b".to_owned() }).unwrap().into_bytes();
+        let line = key.seal(Domain::Seal, &note("a\u{1f}b")).unwrap().into_bytes();
         for at in 0..line.len() {
             for bit in 0..8 {
                 let mut changed = line.clone();
