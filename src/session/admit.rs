@@ -9,6 +9,7 @@ use super::live::{About, Live};
 use super::parts::{Parts, Reach};
 use super::refuse;
 use super::wait::Waiting;
+use super::words;
 use crate::audit::Actor;
 use crate::contract::{Contract, Person, PersonKey};
 use crate::grant::Grant;
@@ -152,17 +153,16 @@ async fn open(
             .extend
             .map_or_else(String::new, |_| format!("curfew extend {}", record.id)),
     });
-    let (until, reason, notice) = match judge(parts, &about, parts.clock.wall()).await {
-        Ok(Standing::Until { at, reason, notice }) => (at, reason, notice),
-        Ok(Standing::Over { notice, .. }) => {
-            return Err(Refusal { kind: RefusalKind::NoGrant, notice: Box::new(notice) });
-        }
-        Err(error) => return Err(refuse::store_down(&error)),
-    };
-    let keeper = LeaseKeeper::new(parts.clock.clone(), Deadline::at(until, &parts.clock), reason, notice);
+    let until = Deadline::at(record.ends_at, &parts.clock);
+    let notice = words::cut(&about, &parts.site, EndReason::Expired, record.ends_at, None);
+    let keeper = LeaseKeeper::new(parts.clock.clone(), until, EndReason::Expired, notice);
     let live = Arc::new(Live::new(about, keeper, parts.clock.boot(), connection.socket.clone()));
     parts.registry.insert(live.clone());
-    match put_on_record(parts, &live, &terms).await {
+    let begun = match still_in_order(parts, &live).await {
+        Ok(()) => put_on_record(parts, &live, &terms).await,
+        Err(refusal) => Err(refusal),
+    };
+    match begun {
         Ok(recorder) => {
             connection.startup.finish();
             let recorder = Arc::new(recorder);
@@ -180,6 +180,21 @@ async fn open(
             parts.registry.remove(&live.about.id);
             Err(refusal)
         }
+    }
+}
+
+/// Judged once more, now that whoever ends sessions would find it: what ended between the first look and here is seen
+/// by one of the two.
+async fn still_in_order(parts: &Parts, live: &Live) -> Result<(), Refusal> {
+    match judge(parts, &live.about, parts.clock.wall()).await {
+        Ok(Standing::Until { at, reason, notice }) => {
+            live.keeper.set_deadline(Deadline::at(at, &parts.clock), reason, notice);
+            Ok(())
+        }
+        Ok(Standing::Over { notice, .. }) => {
+            Err(Refusal { kind: RefusalKind::NoGrant, notice: Box::new(notice) })
+        }
+        Err(error) => Err(refuse::store_down(&error)),
     }
 }
 
