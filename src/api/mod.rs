@@ -7,9 +7,11 @@ pub mod address;
 mod assets;
 pub mod cookies;
 pub mod csrf;
+mod device;
 pub mod headers;
 mod link;
 pub mod next;
+mod oauth;
 pub mod page;
 pub mod problem;
 mod signin;
@@ -36,6 +38,12 @@ pub fn router(app: App) -> Router {
         .route("/signin/{provider}", get(signin::leave))
         .route("/oidc/callback/{provider}", get(signin::back).post(signin::back_by_form))
         .route("/signout", post(signin::out))
+        .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
+        .route("/oauth/authorize", get(oauth::authorize).post(oauth::consent))
+        .route("/oauth/token", post(oauth::token))
+        .route("/oauth/device_authorization", post(oauth::device))
+        .route("/oauth/revoke", post(oauth::revoke))
+        .route("/device", get(device::ask).post(device::answer))
         .route("/link/{id}", get(link::show).post(link::answer))
         .fallback(page::not_found)
         .method_not_allowed_fallback(page::method_not_allowed)

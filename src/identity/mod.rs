@@ -6,6 +6,7 @@
 mod certificate;
 mod ending;
 pub mod link;
+pub mod oauth;
 pub mod oidc;
 mod role;
 mod service;
@@ -18,6 +19,7 @@ pub use crate::contract::fold_email as person_key;
 pub use certificate::{Certified, CertifyError};
 pub use link::{Connecting, Links, PendingLink};
 pub use role::Roles;
+pub(crate) use service::actor;
 pub use service::{Identities, SigninError, WhoError};
 pub use signin::{EndWhy, IdentityRecord, Method, SigninRecord, Standing, Viewer, Vouched};
 pub use token::{Hashed, Token, TokenKind, random_text};

@@ -2,6 +2,7 @@
 
 mod base;
 mod link;
+mod oauth;
 mod signin;
 
 use std::net::SocketAddr;
