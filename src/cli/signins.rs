@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::client::wire::Signin;
 use super::context::{Common, Context};
-use super::output::{Cell, Table};
+use super::output::{Cell, Table, Tone};
 use super::{CliError, ids};
 
 /// Arguments of `curfew signins`.
@@ -13,7 +13,7 @@ use super::{CliError, ids};
 pub struct Args {
     #[command(subcommand)]
     command: Option<SigninsCommand>,
-    /// Everybody's, for admins
+    /// Everybody's, for auditors and admins
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -50,10 +50,14 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     let mut table = Table::new(&["id", "state", "who", "method", "from", "began", "ends"]);
     for signin in list.read::<Signin>()? {
         let ends = signin.ended_at.unwrap_or(signin.expires_at);
-        let state = if ends > cx.out.now() { "active" } else { "ended" };
+        let state = match ends > cx.out.now() {
+            true if signin.current => "active, here",
+            true => "active",
+            false => "ended",
+        };
         table.row([
             Cell::from(&signin.id),
-            Cell::state(state),
+            Cell::toned(state, Tone::of_state(state.trim_end_matches(", here"))),
             Cell::from(signin.identity.shown()),
             Cell::from(&signin.method),
             Cell::from(signin.address.as_deref().unwrap_or_default()),

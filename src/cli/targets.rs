@@ -52,5 +52,10 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
 
 fn terms(offer: &Offer) -> String {
     let approval = if offer.needs_approval { "approval" } else { "granted at once" };
-    if offer.reason_required { format!("{approval}, with a reason") } else { approval.to_owned() }
+    match (offer.reason_required, offer.ticket.is_some()) {
+        (false, false) => approval.to_owned(),
+        (true, false) => format!("{approval}, with a reason"),
+        (false, true) => format!("{approval}, with a ticket"),
+        (true, true) => format!("{approval}, with a reason and a ticket"),
+    }
 }

@@ -90,6 +90,9 @@ pub struct Offer {
     /// Whether a reason must be given.
     #[serde(default)]
     pub reason_required: bool,
+    /// What a ticket must look like, where one must be given.
+    #[serde(default)]
+    pub ticket: Option<String>,
 }
 
 /// A request.
@@ -241,6 +244,9 @@ pub struct Session {
     pub protocol: String,
     /// As whom.
     pub account: String,
+    /// In which database.
+    #[serde(default)]
+    pub database: Option<String>,
     /// Under which contract.
     #[serde(default)]
     pub contract: Option<String>,
@@ -258,6 +264,9 @@ pub struct Session {
     /// Why it ended.
     #[serde(default)]
     pub end_reason: Option<String>,
+    /// More about its end.
+    #[serde(default)]
+    pub end_detail: Option<String>,
     /// How it was cut, where it was.
     #[serde(default)]
     pub cut: Option<Cut>,
@@ -281,6 +290,15 @@ pub struct Cut {
     /// From the end to the last byte, in microseconds.
     #[serde(default)]
     pub latency_us: Option<u64>,
+    /// Why the client got no goodbye.
+    #[serde(default)]
+    pub no_goodbye: Option<String>,
+    /// What was running or half sent.
+    #[serde(default)]
+    pub outstanding: Option<String>,
+    /// What became of the target's work.
+    #[serde(default)]
+    pub target_work: Option<String>,
 }
 
 /// The state of a recording.
@@ -289,6 +307,9 @@ pub struct Recording {
     /// How many chunks.
     #[serde(default)]
     pub chunks: u64,
+    /// How many events.
+    #[serde(default)]
+    pub events: u64,
     /// Whether nothing can be added any more.
     #[serde(default)]
     pub sealed: bool,
@@ -315,6 +336,9 @@ pub struct Signin {
     /// When it was ended before that.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
+    /// Whether it is the one that asks.
+    #[serde(default)]
+    pub current: bool,
 }
 
 /// An item of `GET identities`.

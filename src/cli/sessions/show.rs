@@ -36,21 +36,26 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
         "what",
         format!("{} as {} ({})", clean(&session.target), clean(&session.account), clean(&session.protocol)),
     )?;
+    out.fact("database", some(&session.database))?;
     out.fact("from", some(&session.client_address))?;
     out.fact("program", some(&session.program))?;
     let began = out.when(session.started_at);
     out.fact("began", began)?;
     let ended = session.ended_at.map(|at| out.when(at)).unwrap_or_default();
     out.fact("ended", ended)?;
-    let latency = session.cut.as_ref().and_then(|cut| cut.latency_us);
-    out.fact(
-        "cut",
-        latency.map_or_else(String::new, |us| format!("{}.{:03} ms after the end", us / 1_000, us % 1_000)),
-    )?;
+    out.fact("because", some(&session.end_detail))?;
+    if let Some(cut) = &session.cut {
+        let latency = |us: u64| format!("{}.{:03} ms after the end", us / 1_000, us % 1_000);
+        out.fact("cut", cut.latency_us.map_or_else(String::new, latency))?;
+        out.fact("no goodbye", some(&cut.no_goodbye))?;
+        out.fact("was doing", some(&cut.outstanding))?;
+        out.fact("target", some(&cut.target_work))?;
+    }
     out.fact("bytes", format!("{} in, {} out", session.bytes_in, session.bytes_out))?;
     if let Some(recording) = &session.recording {
         let sealed = if recording.sealed { "sealed" } else { "not sealed yet" };
-        out.fact("recording", format!("{} chunks, {sealed}", recording.chunks))?;
+        let (chunks, events) = (recording.chunks, recording.events);
+        out.fact("recording", format!("{chunks} chunks, {events} events, {sealed}"))?;
     }
     out.fact("contract", some(&session.contract))?;
     out.fact("grant", some(&session.grant))?;

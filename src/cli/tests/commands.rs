@@ -114,6 +114,20 @@ async fn waiting_ends_with_the_decision_and_only_a_grant_is_success() {
     let error = Person::signed_in(&gate).types(&["request", "orders", "--wait"]).await.unwrap_err();
     assert_eq!(error.exit(), Exit::Failed);
     assert!(error.to_string().contains("was denied by bob@example.com: not now"), "{error}");
+
+    // Ctrl-C leaves it pending. It stands here because the signal is for the whole process.
+    let gate = Fake::plain().await;
+    gate.says("POST /api/v1/requests", 201, request(A, "pending"));
+    let mut person = Person::signed_in(&gate);
+    let aside = person.aside.clone();
+    let (done, ()) = tokio::join!(person.types(&["request", "orders", "--wait"]), async {
+        aside.wait_for("Waiting").await;
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT).unwrap();
+    });
+    let error = done.unwrap_err();
+    assert_eq!(error.exit(), Exit::Failed);
+    assert!(error.to_string().contains(&format!("still pending\n  type `curfew cancel {A}`")), "{error}");
+    assert!(gate.asked().iter().all(|asked| !asked.what.ends_with("cancel")));
 }
 
 #[tokio::test]

@@ -50,8 +50,9 @@ fn session(id: &SessionId) -> serde_json::Value {
         "id": id, "grant": "gra_a", "request": "req_a", "identity": { "identity": "ide_a", "email": "alice@example.com" },
         "target": "orders", "protocol": "postgres", "account": "orders_read", "contract": "orders-debug",
         "client_address": "192.0.2.7", "program": "psql", "started_at": "2026-11-21T13:22:00Z",
-        "ended_at": "2026-11-21T14:21:00Z", "end_reason": "expired", "cut": { "latency_us": 1234 },
-        "bytes_in": 10, "bytes_out": 20, "live": false, "recording": { "chunks": 3, "sealed": true },
+        "ended_at": "2026-11-21T14:21:00Z", "end_reason": "expired", "database": "orders", "end_detail": "the grant ended",
+        "cut": { "latency_us": 1234, "outstanding": "one statement" },
+        "bytes_in": 10, "bytes_out": 20, "live": false, "recording": { "chunks": 3, "events": 4, "lost": 0, "sealed": true },
     })
 }
 
@@ -115,13 +116,16 @@ async fn a_session_is_shown_with_its_end_and_the_latency_of_its_cut() {
     ses_aaaaaaaaaaaaaaaa  expired
       who        alice@example.com
       what       orders as orders_read (postgres)
+      database   orders
       from       192.0.2.7
       program    psql
       began      1 h ago (13:22 UTC)
       ended      1 min ago (14:21 UTC)
+      because    the grant ended
       cut        1.234 ms after the end
+      was doing  one statement
       bytes      10 in, 20 out
-      recording  3 chunks, sealed
+      recording  3 chunks, 4 events, sealed
       contract   orders-debug
       grant      gra_a
       request    req_a
