@@ -1,7 +1,7 @@
 //! Bare relays, TLS to the client and plain to a Postgres, in the shapes that docs/adr/0002 compares:
 //! what a connection costs before a gate does anything with it.
 //!
-//! `relay --shape SHAPE --target ADDRESS` prints its address and serves until it is killed. It answers
+//! `curfew-benches --shape SHAPE --target ADDRESS` prints its address and serves until it is killed. It answers
 //! SSLRequest with `S`, and copies bytes. `cargo xtask bench shapes` runs pgbench through each.
 
 use clap::{Parser, ValueEnum};

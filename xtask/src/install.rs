@@ -13,7 +13,7 @@ const NODE: u32 = 20;
 
 /// Installs what is missing.
 pub fn install() -> Result<()> {
-    packages()?;
+    packages(missing())?;
     node_version()?;
     for folder in ["tests/fixtures/oidc-provider", "tests/browser"] {
         node_modules(&repository().join(folder))?;
@@ -23,9 +23,16 @@ pub fn install() -> Result<()> {
 
 /// Installs what the demo needs, which is less.
 pub fn for_demo() -> Result<()> {
-    packages()?;
+    packages(missing())?;
     node_version()?;
     node_modules(&repository().join("tests/fixtures/oidc-provider"))
+}
+
+/// Installs what the benches need beside that.
+pub fn for_bench() -> Result<()> {
+    for_demo()?;
+    let strace = (!works("strace", &["--version"])).then_some("strace");
+    packages(strace.into_iter().collect())
 }
 
 /// What must be there, and the Debian package that brings it.
@@ -47,8 +54,7 @@ fn missing() -> Vec<&'static str> {
     needs.into_iter().filter(|(there, _)| !there).map(|(_, package)| package).collect()
 }
 
-fn packages() -> Result<()> {
-    let missing = missing();
+fn packages(missing: Vec<&str>) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }

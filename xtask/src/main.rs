@@ -1,5 +1,6 @@
 //! `cargo xtask`: what the README and CI call. Parses, runs, exits; owns nothing else.
 
+mod bench;
 mod demo;
 mod install;
 mod lint;
@@ -31,6 +32,9 @@ enum Task {
         #[arg(long)]
         tour: bool,
     },
+    /// Measures what a session costs.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         Task::Lint => lint::lint(),
         Task::Install => install::install(),
         Task::Demo { tour } => demo::demo(tour),
+        Task::Bench(what) => bench::bench(what),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

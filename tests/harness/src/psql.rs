@@ -128,7 +128,7 @@ impl Psql {
     }
 
     /// The whole environment: nothing is inherited but the way to programs.
-    pub(crate) fn environment(&self) -> impl Iterator<Item = (OsString, OsString)> {
+    pub fn environment(&self) -> impl Iterator<Item = (OsString, OsString)> {
         let path = std::env::var_os("PATH").map(|path| ("PATH".into(), path));
         let home = ("HOME".into(), "/nonexistent".into());
         let locale = ("LC_ALL".into(), "C.UTF-8".into());

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 pub use db::{Db, Row};
 pub use sample::{ACCOUNTS, DATABASE, password};
+pub use server::program;
 
 use crate::error::{Context, Error, Result};
 use crate::port::{ATTEMPTS, free_port};

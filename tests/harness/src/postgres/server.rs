@@ -80,6 +80,14 @@ pub(super) fn programs() -> Result<PathBuf> {
     Ok(found.pop().context(missing)?.1)
 }
 
+/// One of the newest installed Postgres's programs, such as `pgbench`.
+///
+/// # Errors
+/// When Postgres is not installed.
+pub fn program(name: &str) -> Result<PathBuf> {
+    Ok(programs()?.join(name))
+}
+
 /// A running postmaster.
 pub(super) struct Server(Process);
 
