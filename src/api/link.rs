@@ -13,8 +13,9 @@ use super::page::{Page, PageError, Shell};
 use super::problem::Problem;
 use super::who::{Browser, SentForm};
 use crate::app::App;
-use crate::identity::Connecting;
+use crate::audit::Actor;
 use crate::identity::link::{LinkError, LinkView};
+use crate::identity::{Connecting, Method};
 
 #[derive(Template)]
 #[template(path = "link.html")]
@@ -37,7 +38,17 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     let id = link_id(&id)?;
     // The address before the sign-in: nobody should sign in for nothing.
-    let link = app.links.look(&id, address).map_err(problem)?;
+    let link = match app.links.look(&id, address) {
+        Err(error @ LinkError::WrongAddress { first: true, .. }) => {
+            let stranger = Actor::Stranger { address: Some(address) };
+            app.identities
+                .refused(stranger, Method::Link, &error.to_string())
+                .await
+                .map_err(Problem::from)?;
+            return Err(problem(error));
+        }
+        other => other.map_err(problem)?,
+    };
     let browser = browser?;
     let page = page(&browser, link).map_err(|error| error.within(&browser.shell("")))?;
     Ok(Page(page).into_response())
@@ -77,6 +88,8 @@ pub(super) async fn answer(
             "yes" => app.links.consent(&id, &browser.viewer, browser.address).await.map_err(problem)?,
             "no" => {
                 app.links.refuse(&id, browser.address).map_err(problem)?;
+                let why = "the person who opened the link said that the connection is not theirs";
+                app.identities.refused(browser.actor(), Method::Link, why).await.map_err(Problem::from)?;
                 let told =
                     Problem::forbidden("The program was told that it is not yours, and was not signed in.")
                         .hint("If somebody sent you this link, tell whoever looks after security here.");

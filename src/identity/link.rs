@@ -99,6 +99,8 @@ pub enum LinkError {
         client: IpAddr,
         /// Where the browser is.
         browser: IpAddr,
+        /// Whether this is the first time at that address: once is enough for the audit log.
+        first: bool,
     },
     /// There is no sign-in to be had.
     #[error(transparent)]
@@ -226,14 +228,16 @@ impl Links {
         if self.0.addresses.allow(client, browser) {
             return Ok(entry);
         }
+        let mut first = false;
         if let State::Waiting(sender) = &entry.state
             && entry.wrong.len() < WRONG_TOLD
             && !entry.wrong.contains(&browser)
         {
+            first = true;
             entry.wrong.push(browser);
             let _ = sender.try_send(Told::WrongAddress(browser));
         }
-        Err(LinkError::WrongAddress { client, browser })
+        Err(LinkError::WrongAddress { client, browser, first })
     }
 
     fn set(&self, id: &LinkId, state: State) {

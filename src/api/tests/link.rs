@@ -73,6 +73,7 @@ async fn a_link_opened_at_another_address_is_refused_plainly() {
     assert!(page.text().contains("127.0.0.2") && page.text().contains("127.0.0.1"), "{}", page.text());
     let Step::Show(notice) = connection.next().await else { panic!() };
     assert!(notice.message.contains("opened at 127.0.0.1") && notice.hint.contains(&url));
+    assert!(gate.audit().await.contains("signin.refused"));
 
     let page = Browser::from("127.0.0.2").unwrap().sign_in(&url, "alice").await.unwrap();
     assert!(page.offers("Yes, this is me"), "{}", page.text());
@@ -101,6 +102,7 @@ async fn saying_no_or_forging_the_form_signs_nobody_in() {
     let page = browser.press(&page, "No, it is not", &[]).await.unwrap();
     assert!(page.text().contains("not signed in"), "{}", page.text());
     assert!(matches!(connection.next().await, Step::Refused(_)));
+    assert!(gate.audit().await.contains("not theirs"));
     assert_eq!(browser.get(&url).await.unwrap().status, 404);
 }
 

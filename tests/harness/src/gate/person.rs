@@ -96,6 +96,7 @@ impl Person {
         let gate = format!("{}/", self.gate);
         let url = login.logs().find("the address to open", LIMIT, |line| address(&line.text, &gate)).await?;
         let page = self.open(&url).await?;
+        let page = self.browser.act(&page, "yes", &[]).await?;
         crate::psql::output(&mut login, LIMIT).await.and_then(Output::success).context(format!(
             "after {} ({}): {}",
             page.url,
