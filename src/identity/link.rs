@@ -18,9 +18,6 @@ use super::signin::{EndWhy, Viewer};
 use crate::audit::Actor;
 use crate::config::{LINK_LIFETIME, LinkAddresses};
 
-/// Links that wait at once: in all, and for one client address.
-const MOST: usize = 1_000;
-const MOST_HERE: usize = 20;
 /// Wrong addresses that a client is told of.
 const WRONG_TOLD: usize = 3;
 
@@ -114,26 +111,12 @@ impl Links {
         Self(Arc::new(Inner { links: Mutex::default(), identities, clock, origin, addresses }))
     }
 
-    /// A link for a connection that waits.
-    ///
-    /// # Errors
-    /// Too many wait.
-    pub fn open(&self, about: Connecting) -> Result<PendingLink, Refusal> {
+    /// A link for a connection that waits. How many may is the caller's to bound.
+    pub fn open(&self, about: Connecting) -> PendingLink {
         let now = self.0.clock.boot();
         let about = Connecting { client: about.client.to_canonical(), ..about };
         let mut links = self.lock();
         links.retain(|_, entry| now < entry.ends);
-        let waiting = links.values().filter(|entry| !matches!(entry.state, State::Used { .. }));
-        let (all, here) = waiting.fold((0, 0), |(all, here), entry| {
-            (all + 1, here + usize::from(entry.about.client == about.client))
-        });
-        if all >= MOST || here >= MOST_HERE {
-            return Err(Refusal::new(
-                RefusalKind::TooMany,
-                "too many connections wait for somebody to sign in",
-                "finish or close the others, then connect again",
-            ));
-        }
         let id = LinkId::random();
         let (sender, told) = mpsc::channel(WRONG_TOLD + 1);
         let entry = Entry {
@@ -144,7 +127,7 @@ impl Links {
         };
         links.insert(id.clone(), entry);
         let url = format!("{}/link/{}", self.0.origin, id.as_str());
-        Ok(PendingLink { url, id, told, links: self.clone() })
+        PendingLink { url, id, told, links: self.clone() }
     }
 
     /// Looks at a link from a browser at `browser`. The client is told of a wrong address.

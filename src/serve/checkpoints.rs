@@ -7,7 +7,7 @@ use crate::record::Writer;
 use crate::store::Store;
 use curfew_adapter::BootTime;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -22,7 +22,7 @@ pub struct Checkpoints {
     /// Signs them.
     pub key: Arc<SigningKey>,
     /// Where they go.
-    pub sink: Sink,
+    pub sink: Arc<Mutex<Sink>>,
     /// Counts.
     pub metrics: Metrics,
 }
@@ -56,8 +56,14 @@ impl Checkpoints {
         let head = self.store.audit_head().await.map_err(io::Error::other)?;
         let (at, node) = (self.store.clock().wall(), self.store.node().to_owned());
         let line = Checkpoint::new(at, &node, head, heads.clone()).sign(&self.key)?;
-        self.sink.append(&line)?;
+        // A file is written and synced: not on a thread that serves others.
+        let sink = self.sink.clone();
+        tokio::task::spawn_blocking(move || lock(&sink).append(&line)).await.map_err(io::Error::other)??;
         self.recordings.checkpointed(&heads);
         Ok(self.store.clock().boot())
     }
+}
+
+fn lock(sink: &Mutex<Sink>) -> MutexGuard<'_, Sink> {
+    sink.lock().unwrap_or_else(PoisonError::into_inner)
 }

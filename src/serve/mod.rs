@@ -24,7 +24,7 @@ use crate::identity::{Identities, Links};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::record::{Folders, Writer};
-use crate::session::{GateCore, Parts, Registry, reaches, supervise};
+use crate::session::{GateCore, Parts, Registry, Waiters, reaches, supervise};
 use crate::store::{Store, with_causes};
 use crate::worker::Workers;
 use checkpoints::Checkpoints;
@@ -62,6 +62,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         Arc::new(Identities::new(store.clone(), authority.clone(), &config.signin, config.roles.clone()));
     let listeners = Listeners::bind(&config, &authority, &clock).await?;
     let links = Links::new(identities.clone(), site.origin(), config.signin.link_addresses.clone());
+    let limits = &config.listen.limits;
     let parts = Arc::new(Parts {
         site: site.clone(),
         clock: clock.clone(),
@@ -76,6 +77,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         registry: Registry::new(clock.clone()),
         targets,
         countdown: config.session.countdown.clone(),
+        waiters: Waiters::new(limits.pending_links, limits.pending_links_per_address),
         patience: config.signin.patience,
         max_staleness: config.session.max_staleness,
         runtime: tokio::runtime::Handle::current(),
@@ -98,8 +100,13 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let sink = Sink::file(&config.record.checkpoint.file).map_err(|error| {
         format!("checkpoints can't be written to {}: {error}", config.record.checkpoint.file.display())
     })?;
-    let checkpoints =
-        Checkpoints { store: store.clone(), recordings, key: signing, sink, metrics: metrics.clone() };
+    let checkpoints = Checkpoints {
+        store: store.clone(),
+        recordings: recordings.clone(),
+        key: signing,
+        sink: Arc::new(Mutex::new(sink)),
+        metrics: metrics.clone(),
+    };
     let checkpoints =
         supervised("checkpoints", checkpoints.run(config.record.checkpoint.every, stopped.clone()));
     let workers = Workers::start(None).map_err(|error| error.to_string())?;
@@ -116,6 +123,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     drain::drain(&parts, config.server.drain).await;
     let _ = store.audit([Actor::Curfew.did(What::NodeStopped)]).await;
     stop.send_replace(true);
+    recordings.stop().await;
     let _ = checkpoints.await;
     store.close().await;
     Ok(())

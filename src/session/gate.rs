@@ -88,13 +88,14 @@ async fn by_link(
     ask: &Ask,
     tell: &Teller,
 ) -> Result<SignedIn, Refusal> {
+    let _place = parts.waiters.wait(connection.peer.address.ip())?;
     let pending = parts.links.open(Connecting {
         protocol: connection.protocol,
         program: ask.program.clone(),
         client: connection.peer.address.ip(),
         target: ask.target.clone(),
         account: ask.account.clone(),
-    })?;
+    });
     connection.startup.pause();
     parts.metrics.links_pending.inc();
     let _counted = Counted(&parts.metrics.links_pending);

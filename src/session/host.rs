@@ -43,12 +43,12 @@ impl Host {
     /// session is shut down, whoever holds it.
     pub fn guard(self: &Arc<Self>) {
         let (lease, recorder) = (self.live.keeper.lease(), self.recorder.clone());
-        let live = Arc::downgrade(&self.live);
+        let (live, strict) = (Arc::downgrade(&self.live), self.parts.strict);
         let _entered = self.parts.runtime.enter();
         curfew_adapter::task::supervised("session.guard", async move {
             let end = tokio::select! {
                 end = lease.ended() => end,
-                () = recorder.failed() => {
+                () = recorder.failed(), if strict => {
                     if let Some(live) = live.upgrade() {
                         live.keeper.end(EndReason::RecordingFailed, refuse::recording_failed());
                     }

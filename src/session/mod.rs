@@ -14,6 +14,7 @@ mod refuse;
 mod registry;
 pub mod supervise;
 mod wait;
+mod waiters;
 mod words;
 
 pub use gate::GateCore;
@@ -21,3 +22,4 @@ pub use host::recorded;
 pub use kill::Sessions;
 pub use parts::{Parts, Reach, reaches};
 pub use registry::Registry;
+pub use waiters::Waiters;

@@ -1,6 +1,7 @@
 //! What the session layer works with, put together by `serve`.
 
 use super::registry::Registry;
+use super::waiters::Waiters;
 use crate::api::site::Site;
 use crate::config::{Config, SecretSource};
 use crate::contract::{Contracts, Databases, TargetFacts};
@@ -58,6 +59,8 @@ pub struct Parts {
     pub targets: HashMap<String, Reach>,
     /// Steps of the countdown.
     pub countdown: Vec<Duration>,
+    /// How many connections wait for people.
+    pub waiters: Waiters,
     /// How long a client waits at the prompt for its request.
     pub patience: Duration,
     /// How long the store may be silent.

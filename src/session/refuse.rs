@@ -71,6 +71,15 @@ pub fn too_many_sessions(limit: u32) -> Refusal {
     )
 }
 
+/// As many connections wait for people as may.
+pub fn too_many_wait() -> Refusal {
+    Refusal::new(
+        RefusalKind::TooMany,
+        "too many connections wait for somebody to sign in or to decide",
+        "finish or close the others, then connect again",
+    )
+}
+
 /// The grant ended between the look and the start.
 pub fn grant_over() -> Refusal {
     Refusal::new(

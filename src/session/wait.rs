@@ -2,6 +2,7 @@
 
 use super::parts::{Parts, Reach};
 use super::refuse;
+use super::waiters::Place;
 use super::words;
 use crate::contract::{Person, PersonKey, Wanted, may_ask};
 use crate::grant::RequestState;
@@ -22,6 +23,7 @@ pub struct Waiting<'a> {
     ask: &'a Ask,
     tell: Teller,
     since: Option<BootTime>,
+    place: Option<Place>,
     /// The latest request for this when the waiting began, or when it was last told of.
     told: Option<(curfew_adapter::RequestId, RequestState)>,
 }
@@ -35,7 +37,7 @@ impl<'a> Waiting<'a> {
         ask: &'a Ask,
         tell: Teller,
     ) -> Self {
-        Self { parts, connection, who, ask, tell, since: None, told: None }
+        Self { parts, connection, who, ask, tell, since: None, place: None, told: None }
     }
 
     /// There is no grant now: tells the client where to ask, and comes back when it is worth to look again.
@@ -82,6 +84,7 @@ impl<'a> Waiting<'a> {
         if !self.ask.can_wait {
             return Err(refuse::no_grant(self.parts, self.ask, &named(contracts)));
         }
+        self.place = Some(self.parts.waiters.wait(self.connection.peer.address.ip())?);
         self.connection.startup.pause();
         self.since = Some(self.parts.clock.boot());
         let latest = self.latest().await?.filter(|request| request.record.state == RequestState::Pending);

@@ -14,7 +14,7 @@ fn psql(gate: &Gate, client: &str) -> (String, Progress<SignedIn>) {
         target: "orders".into(),
         account: "orders_read".into(),
     };
-    let pending = gate.app.links.open(about).unwrap();
+    let pending = gate.app.links.open(about);
     let url = pending.url().to_owned();
     (url, Progress::new(|tell| async move { pending.wait(&tell).await }))
 }
@@ -116,7 +116,7 @@ async fn a_program_with_a_hostile_name_is_text() {
         target: "\"><img src=x>".into(),
         account: "'onload=".into(),
     };
-    let pending = gate.app.links.open(about).unwrap();
+    let pending = gate.app.links.open(about);
     let page = Browser::new().unwrap().sign_in(pending.url(), "alice").await.unwrap();
     assert_eq!(page.status, 200);
     assert!(!page.body.contains("<script") && !page.body.contains("<img"), "{}", page.body);
