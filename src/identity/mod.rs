@@ -5,6 +5,7 @@
 
 mod certificate;
 mod ending;
+mod facts;
 pub mod link;
 pub mod oauth;
 pub mod oidc;
@@ -17,6 +18,7 @@ mod token;
 
 pub use crate::contract::fold_email as person_key;
 pub use certificate::{Certified, CertifyError};
+pub use facts::Facts;
 pub use link::{Connecting, Links, PendingLink};
 pub use role::Roles;
 pub(crate) use service::actor;
