@@ -44,19 +44,12 @@ impl From<GrantsError> for Problem {
 pub fn sentence(error: &GrantsError) -> String {
     let mut text = error.to_string();
     if !matches!(error, GrantsError::SeveralAccounts { .. }) {
-        capital(&mut text);
+        text = super::sentence(&text);
     }
     if !text.ends_with(['.', '?', '!']) {
         text.push('.');
     }
     text
-}
-
-fn capital(text: &mut String) {
-    if let Some(first) = text.get(..1) {
-        let first = first.to_ascii_uppercase();
-        text.replace_range(..1, &first);
-    }
 }
 
 #[cfg(test)]

@@ -85,8 +85,12 @@ pub struct CutView {
     /// Why there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     no_goodbye: Option<String>,
-    /// What was still at work on the target, and what became of it.
-    outstanding: Vec<String>,
+    /// What was running or half sent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outstanding: Option<String>,
+    /// What was done about the target's work, and how it went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_work: Option<String>,
 }
 
 /// A sealed recording.
@@ -176,6 +180,7 @@ impl From<Cut> for CutView {
             goodbye_us: cut.goodbye_us,
             no_goodbye: cut.no_goodbye,
             outstanding: cut.outstanding,
+            target_work: cut.target_work,
         }
     }
 }
