@@ -10,8 +10,6 @@ use curfew_adapter::Clock;
 
 use crate::api::site::Site;
 use crate::api::v1::{GateFacts, LiveSessions, Reads};
-use crate::config;
-use crate::contract::TargetFacts;
 use crate::grant::Grants;
 use crate::identity::oidc::Oidc;
 use crate::identity::{Identities, Links};
@@ -36,8 +34,8 @@ pub struct Parts {
     pub links: Links,
     /// Requests and grants.
     pub grants: Grants,
-    /// The targets, in the order of the configuration.
-    pub targets: Vec<Target>,
+    /// The names of the targets, in the order of the configuration.
+    pub targets: Vec<String>,
     /// The sessions that live on this node.
     pub sessions: Arc<dyn LiveSessions>,
     /// The recordings.
@@ -48,23 +46,6 @@ pub struct Parts {
     pub gate: GateFacts,
     /// Who read the audit log of late.
     pub reads: Reads,
-}
-
-/// A target, as far as people may know of it: no address, no secret.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// What contracts know of it.
-    pub facts: TargetFacts,
-    /// The accounts that the gate holds there.
-    pub accounts: Vec<String>,
-}
-
-impl Target {
-    /// Of an entry of the configuration.
-    pub fn of(entry: &config::Target) -> Self {
-        let accounts = entry.accounts.iter().map(|account| account.name.clone()).collect();
-        Self { facts: entry.facts(), accounts }
-    }
 }
 
 impl App {

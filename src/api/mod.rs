@@ -16,6 +16,7 @@ pub mod next;
 mod oauth;
 pub mod offers;
 pub mod page;
+mod pages;
 pub mod problem;
 mod refused;
 mod signin;
@@ -50,6 +51,7 @@ pub fn router(app: App) -> Router {
         .route("/oauth/revoke", post(oauth::revoke))
         .route("/device", get(device::ask).post(device::answer))
         .route("/link/{id}", get(link::show).post(link::answer))
+        .merge(pages::router())
         .merge(v1::router())
         .fallback(page::not_found)
         .method_not_allowed_fallback(page::method_not_allowed)

@@ -67,33 +67,37 @@ pub async fn offers(app: &App, caller: &Caller) -> Result<Vec<TargetView>, Probl
     let key: PersonKey = caller.person();
     let people = app.grants.people([&key]).await?;
     let Some(person) = people.find(&key) else { return Ok(Vec::new()) };
-    let held = app.grants.grants(caller, Scope::Mine, Some(GrantState::Active), &Slice::default()).await?.items;
+    let held =
+        app.grants.grants(caller, Scope::Mine, Some(GrantState::Active), &Slice::default()).await?.items;
     let set = app.grants.contracts().current();
     let mut targets = Vec::new();
-    for target in &app.targets {
+    for name in &app.targets {
+        let Some(target) = app.grants.target(name) else { continue };
         let open = |account: &str| {
             held.iter()
                 .filter(|grant| grant.state == GrantState::Active && grant.can.contains(&"return"))
-                .filter(|grant| grant.target == target.facts.name && grant.account == account)
+                .filter(|grant| grant.target == *name && grant.account == account)
                 .max_by_key(|grant| grant.ends_at)
                 .map(|grant| grant.id.clone())
         };
-        let accounts: Vec<AccountView> = target
-            .accounts
-            .iter()
+        let accounts: Vec<AccountView> = app
+            .grants
+            .accounts(name)
+            .into_iter()
             .map(|account| {
-                let wanted = Wanted { target: &target.facts, account: Some(account), database: None };
-                let gives = |contract: &&std::sync::Arc<Contract>| may_ask(contract, person, &wanted).is_match();
+                let wanted = Wanted { target: &target, account: Some(&account), database: None };
+                let gives =
+                    |contract: &&std::sync::Arc<Contract>| may_ask(contract, person, &wanted).is_match();
                 let contracts = set.iter().filter(gives).map(|contract| Offer::of(contract)).collect();
-                AccountView { name: account.clone(), contracts, grant: open(account) }
+                AccountView { grant: open(&account), name: account, contracts }
             })
             .filter(|account| account.grant.is_some() || !account.contracts.is_empty())
             .collect();
         if !accounts.is_empty() {
             targets.push(TargetView {
-                name: target.facts.name.clone(),
-                protocol: target.facts.protocol.as_str(),
-                labels: target.facts.labels.clone(),
+                name: target.name,
+                protocol: target.protocol.as_str(),
+                labels: target.labels,
                 accounts,
             });
         }

@@ -63,10 +63,7 @@ mod tests {
         let long = AskRefused::TooLong { contract: "orders-debug".into(), max: Duration::from_secs(3600) };
         let problem = Problem::from(GrantsError::from(long));
         assert_eq!(problem.status, 422);
-        assert_eq!(
-            problem.detail,
-            "The contract orders-debug gives 1h at most: ask for that, or less."
-        );
+        assert_eq!(problem.detail, "The contract orders-debug gives 1h at most: ask for that, or less.");
         assert_eq!(Problem::from(GrantsError::NoGrant).status, 404);
         assert_eq!(Problem::from(GrantsError::MayNotRevoke).status, 403);
         assert_eq!(Problem::from(GrantsError::Stale).status, 409);
@@ -74,7 +71,8 @@ mod tests {
 
     #[test]
     fn a_name_in_front_keeps_its_case() {
-        let several = GrantsError::SeveralAccounts { target: "orders".into(), accounts: vec!["a".into(), "b".into()] };
+        let several =
+            GrantsError::SeveralAccounts { target: "orders".into(), accounts: vec!["a".into(), "b".into()] };
         let problem = Problem::from(several);
         assert!(problem.detail.starts_with("orders has several accounts"), "{}", problem.detail);
         assert_eq!(problem.more["accounts"], serde_json::json!(["a", "b"]));

@@ -5,7 +5,6 @@
 
 mod certificate;
 mod ending;
-mod facts;
 pub mod link;
 pub mod oauth;
 pub mod oidc;
@@ -18,7 +17,6 @@ mod token;
 
 pub use crate::contract::fold_email as person_key;
 pub use certificate::{Certified, CertifyError};
-pub use facts::Facts;
 pub use link::{Connecting, Links, PendingLink};
 pub use role::Roles;
 pub(crate) use service::actor;

@@ -63,7 +63,8 @@ async fn did(
         "approve" => {
             let seconds = fields.duration.as_deref().and_then(|text| text.trim().parse().ok());
             // What was asked for is no shortening.
-            let duration = seconds.filter(|seconds| *seconds != before.duration_seconds).map(Duration::from_secs);
+            let duration =
+                seconds.filter(|seconds| *seconds != before.duration_seconds).map(Duration::from_secs);
             app.grants.approve(caller, id, Approve { duration, note: fields.note }).await?;
         }
         "deny" => {

@@ -117,11 +117,19 @@ pub(super) async fn send(
             // The form was changed and sent once more from the same page: a wish of its own.
             Err(GrantsError::KeyReused) => {
                 let other = Some("This form was sent before. Send it again to ask once more.".to_owned());
-                page(&app, &browser, Fields { once: random_text(), ..fields }, Wrong { other, ..Wrong::default() }).await
+                page(
+                    &app,
+                    &browser,
+                    Fields { once: random_text(), ..fields },
+                    Wrong { other, ..Wrong::default() },
+                )
+                .await
             }
-            Err(error @ (GrantsError::Store(_) | GrantsError::Unreadable { .. } | GrantsError::NoTarget { .. })) => {
-                Err(error.into())
-            }
+            Err(
+                error @ (GrantsError::Store(_)
+                | GrantsError::Unreadable { .. }
+                | GrantsError::NoTarget { .. }),
+            ) => Err(error.into()),
             Err(error) => {
                 let wrong = Wrong::of(&error);
                 page(&app, &browser, fields, wrong).await

@@ -37,7 +37,9 @@ pub(super) async fn act(
         let to = match did(&app, &caller, &before, &action, fields).await {
             Ok(Some(to)) => to,
             Ok(None) => return Err(Problem::not_found("There is no such page.")),
-            Err(error) if error.fault() == Fault::Conflict && is_done(&app, &caller, &id, &action).await? => {
+            Err(error)
+                if error.fault() == Fault::Conflict && is_done(&app, &caller, &id, &action).await? =>
+            {
                 to(&before, &action)
             }
             Err(error) => return said(&app, &browser, &before.request, error).await,

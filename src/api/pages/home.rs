@@ -53,7 +53,9 @@ fn connect(app: &App, grant: &GrantView) -> Option<String> {
     let (host, port) = listener.address.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match protocol {
-        Protocol::Postgres => Some(format!("psql -h {host} -p {port} -d {} -U {}", grant.target, grant.account)),
+        Protocol::Postgres => {
+            Some(format!("psql -h {host} -p {port} -d {} -U {}", grant.target, grant.account))
+        }
     }
 }
 
@@ -83,7 +85,9 @@ pub(super) async fn home(State(app): State<App>, browser: Browser) -> Result<Res
         let held = held.into_iter().map(|grant| Held::new(&app, grant)).collect();
         let waiting = app.grants.to_approve(&caller).await?.len();
         let targets = offers(&app, &caller).await?;
-        Ok::<_, Problem>(Page(HomePage { shell: shell.clone(), here: "/", held, waiting, targets }).into_response())
+        Ok::<_, Problem>(
+            Page(HomePage { shell: shell.clone(), here: "/", held, waiting, targets }).into_response(),
+        )
     };
     read.await.map_err(|problem| PageError::from(problem).within(&shell))
 }

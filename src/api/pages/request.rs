@@ -139,7 +139,9 @@ async fn page(
     let title = format!("{} as {}", request.target, request.account);
     let mut shell = browser.shell(title);
     // A page with a form to fill in must not reload under the hands.
-    if request.state == RequestState::Pending && !request.can.contains(&"approve") && said.as_ref().is_none_or(|s| s.good)
+    if request.state == RequestState::Pending
+        && !request.can.contains(&"approve")
+        && said.as_ref().is_none_or(|s| s.good)
     {
         shell = shell.refresh(LOOK);
     }
@@ -170,8 +172,10 @@ async fn elsewhere(app: &App, request: &RequestView, now: Timestamp) -> Result<V
     }
     let open = app.grants.store().open_signins(Some(identity), now, SIGNINS).await?;
     let linked = open.into_iter().filter(|standing| standing.signin.method == Method::Link);
-    let mut found: Vec<_> =
-        linked.filter_map(|standing| standing.signin.address).filter(|at| Some(*at) != request.address).collect();
+    let mut found: Vec<_> = linked
+        .filter_map(|standing| standing.signin.address)
+        .filter(|at| Some(*at) != request.address)
+        .collect();
     found.sort_unstable();
     found.dedup();
     Ok(found)
@@ -241,7 +245,8 @@ async fn extensions(
     };
     let slice = Slice { after: None, limit: RECENT };
     let found = app.grants.store().requests(&filter, &slice).await?.items;
-    let of_this = |kind: &RequestKind| matches!(kind, RequestKind::Extension { grant: id } if *id == grant.id);
+    let of_this =
+        |kind: &RequestKind| matches!(kind, RequestKind::Extension { grant: id } if *id == grant.id);
     Ok(found
         .into_iter()
         .map(|stored| stored.record)
@@ -257,7 +262,9 @@ fn done(what: &str, browser: &Browser, request: &RequestView, grant: Option<&Gra
     let mine = request.requester.email == *me;
     let over = |state| grant.is_some_and(|grant| grant.state == state && grant.ended_by.as_ref() == Some(me));
     let text = match what {
-        "asked" if mine && request.state == RequestState::Approved => "You have it: nobody needed to approve.",
+        "asked" if mine && request.state == RequestState::Approved => {
+            "You have it: nobody needed to approve."
+        }
         "asked" if mine && request.state == RequestState::Pending => "You asked. This page shows the answer.",
         "approved" if voted(Verdict::Approve) && request.state == RequestState::Pending => {
             "Your approval counts. It takes another one."

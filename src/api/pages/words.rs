@@ -62,10 +62,13 @@ pub struct Length {
 /// The usual durations up to `most`, `most` itself and `chosen`, longest last.
 pub fn lengths(most: u64, chosen: u64) -> Vec<Length> {
     const USUAL: [u64; 9] = [900, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 604_800];
-    let mut all: Vec<u64> = USUAL.into_iter().filter(|seconds| *seconds < most).chain([most, chosen]).collect();
+    let mut all: Vec<u64> =
+        USUAL.into_iter().filter(|seconds| *seconds < most).chain([most, chosen]).collect();
     all.sort_unstable();
     all.dedup();
-    all.into_iter().map(|seconds| Length { seconds, label: span(seconds), chosen: seconds == chosen }).collect()
+    all.into_iter()
+        .map(|seconds| Length { seconds, label: span(seconds), chosen: seconds == chosen })
+        .collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod base;
 mod link;
 mod oauth;
+mod roles;
 mod signin;
 pub(crate) mod world;
 
@@ -23,8 +24,8 @@ use super::v1::{GateFacts, Reads};
 use crate::app::{App, Parts};
 use crate::audit::SigningKey;
 use crate::config;
-use crate::grant::Grants;
-use crate::identity::{Facts, Links};
+use crate::grant::{Grants, StoreDirectory};
+use crate::identity::Links;
 use crate::identity::oidc::Oidc;
 use crate::record::Folders;
 use crate::store::tests::{Backend, backends};
@@ -90,9 +91,9 @@ impl Gate {
         let oidc = Oidc::new(entries, &url, store.clone()).unwrap();
         let identities = Arc::new(crate::identity::tests::service(&backend));
         let (contracts, targets) = (world::contracts(&backend), world::targets());
-        let facts = Facts::new(store.clone(), targets.iter().map(|target| target.facts.clone()));
+        let directory = StoreDirectory::new(store.clone(), &targets);
         let public_url: url::Url = url.parse().unwrap();
-        let grants = Grants::new(store.clone(), contracts, Arc::new(facts), public_url.clone());
+        let grants = Grants::new(store.clone(), contracts, Arc::new(directory), public_url.clone());
         let key = Arc::new(SigningKey::generate().unwrap().0);
         let live = Arc::new(world::NobodyLives::default());
         let app = App::new(Parts {
@@ -102,7 +103,7 @@ impl Gate {
             identities,
             oidc: Arc::new(oidc),
             grants,
-            targets,
+            targets: targets.into_iter().map(|target| target.name).collect(),
             sessions: live.clone(),
             recordings: Folders::new(Arc::new(object_store::memory::InMemory::new())),
             checkpoints: backend.path().with_file_name("checkpoints"),

@@ -4,22 +4,25 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use curfew_adapter::{EndReason, GrantId, ParameterPolicy, Protocol, RequestId, SessionId};
+use curfew_adapter::{
+    EndReason, GrantId, HostPort, ParameterPolicy, Protocol, RequestId, SessionId, TargetTls, TlsMode,
+};
 use futures_util::future::BoxFuture;
+use rustls::RootCertStore;
 use serde_json::Value;
 use tower::ServiceExt;
 
 use super::Gate;
 use crate::api::v1::LiveSessions;
-use crate::app::Target;
 use crate::audit::Actor;
-use crate::contract::{Contracts, Databases, PersonKey, TargetFacts};
+use crate::config::{Account, SecretSource, Target};
+use crate::contract::{Contracts, PersonKey};
 use crate::identity::Viewer;
 use crate::identity::tests::{api_token, vouched};
 use crate::record::Writer;
 use crate::record::opening::{Opening, Policy, Who};
-use crate::store::{SessionEnd, SessionRecord, SessionStart, StoreError};
 use crate::store::tests::Backend;
+use crate::store::{SessionEnd, SessionRecord, SessionStart, StoreError};
 
 /// One approver, a reason, extensions with approval.
 const DEBUG: &str = r#"
@@ -108,13 +111,19 @@ pub(super) fn contracts(backend: &Backend) -> Arc<Contracts> {
 
 pub(super) fn targets() -> Vec<Target> {
     let target = |name: &str, accounts: &[&str]| Target {
-        facts: TargetFacts {
-            name: name.to_owned(),
-            protocol: Protocol::Postgres,
-            labels: [("env".to_owned(), "prod".to_owned())].into(),
-            databases: Databases::Only([name.to_owned()].into()),
-        },
-        accounts: accounts.iter().map(|account| (*account).to_owned()).collect(),
+        name: name.to_owned(),
+        protocol: Protocol::Postgres,
+        address: HostPort { host: "db.internal".to_owned(), port: 5432 },
+        labels: [("env".to_owned(), "prod".to_owned())].into(),
+        databases: vec![name.to_owned()],
+        tls: TargetTls::new(TlsMode::Disable, RootCertStore::empty()).unwrap(),
+        accounts: accounts
+            .iter()
+            .map(|name| Account {
+                name: (*name).to_owned(),
+                secret: SecretSource::Env("NOT_READ".to_owned()),
+            })
+            .collect(),
     };
     vec![
         target("orders", &["orders_read", "orders_write"]),
@@ -173,6 +182,33 @@ impl Answer {
         json[field].as_str().unwrap_or_else(|| panic!("no {field} in {json:#}")).to_owned()
     }
 
+    /// Where the answer sends the browser.
+    #[track_caller]
+    pub(crate) fn leads_to(self) -> String {
+        let answer = self.is(303);
+        answer.headers[header::LOCATION].to_str().unwrap().to_owned()
+    }
+
+    /// The text of a page, without markup, white space joined.
+    pub(crate) fn words(&self) -> String {
+        let body = self.text.split("<main").nth(1).unwrap_or(&self.text);
+        let mut text = String::new();
+        let mut inside = true;
+        for c in body.chars() {
+            match c {
+                '<' => inside = true,
+                '>' => {
+                    inside = false;
+                    text.push(' ');
+                }
+                c if !inside => text.push(c),
+                _ => {}
+            }
+        }
+        let text = text.replace("&#38;", "&").replace("&#39;", "'").replace("&#34;", "\"");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// The same answer, if its status is this one.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Self {
@@ -216,7 +252,13 @@ impl Gate {
     }
 
     /// Calls the API with a bearer token.
-    pub(crate) async fn call(&self, method: Method, path: &str, by: &Somebody, body: Option<Value>) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        by: &Somebody,
+        body: Option<Value>,
+    ) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"))
@@ -230,6 +272,40 @@ impl Gate {
         self.send(request.unwrap()).await
     }
 
+    /// Opens a page in the browser of `by`; nobody's where there is none.
+    pub(crate) async fn page(&self, path: &str, by: Option<&Somebody>) -> Answer {
+        let request = Request::get(path).header(header::ACCEPT, "text/html");
+        let request = match by {
+            Some(by) => request.header(header::COOKIE, format!("__Host-curfew-signin={}", by.cookie)),
+            None => request,
+        };
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    /// Sends a form of a page in the browser of `by`, with its proof.
+    pub(crate) async fn form(&self, path: &str, by: &Somebody, fields: &[(&str, &str)]) -> Answer {
+        let proof = crate::api::csrf::proof(&by.cookie);
+        self.form_with(path, Some(by), &[fields, &[("csrf", &proof)]].concat()).await
+    }
+
+    /// Sends these fields and no others.
+    pub(crate) async fn form_with(
+        &self,
+        path: &str,
+        by: Option<&Somebody>,
+        fields: &[(&str, &str)],
+    ) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::post(path)
+            .header(header::ACCEPT, "text/html")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = match by {
+            Some(by) => request.header(header::COOKIE, format!("__Host-curfew-signin={}", by.cookie)),
+            None => request,
+        };
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
     pub(crate) async fn get(&self, path: &str, by: &Somebody) -> Answer {
         self.call(Method::GET, path, by, None).await
     }
@@ -240,7 +316,8 @@ impl Gate {
 
     /// The id of a pending request of `by` for reading orders.
     pub(crate) async fn pending(&self, by: &Somebody) -> String {
-        let ask = serde_json::json!({ "target": "orders", "account": "orders_read", "reason": "pool exhausted" });
+        let ask =
+            serde_json::json!({ "target": "orders", "account": "orders_read", "reason": "pool exhausted" });
         self.post("/requests", by, ask).await.is(201).get("id")
     }
 
@@ -269,7 +346,8 @@ impl Gate {
         let store = &self.backend.store;
         let started = store.start_session(&record, None, of.viewer.actor(None)).await.unwrap();
         assert_eq!(started, SessionStart::Started);
-        let writer = Writer::start(self.app.recordings.clone(), self.key.clone(), self.app.clock.clone()).unwrap();
+        let writer =
+            Writer::start(self.app.recordings.clone(), self.key.clone(), self.app.clock.clone()).unwrap();
         let recorder = writer.begin(&opening(&record, of)).await.unwrap();
         if !live {
             recorder.seal(EndReason::ClientClosed).await.unwrap();
@@ -294,7 +372,6 @@ impl Gate {
         approved.get("grant_id")
     }
 }
-
 
 fn opening(record: &SessionRecord, of: &Somebody) -> Opening {
     Opening {

@@ -118,7 +118,9 @@ pub async fn checkpoints(State(app): State<App>, caller: Caller) -> Result<Respo
 }
 
 /// The next whole lines of the file: one that is being written just now is left out.
-async fn whole_lines((mut file, mut held): (File, Vec<u8>)) -> std::io::Result<Option<(Vec<u8>, (File, Vec<u8>))>> {
+async fn whole_lines(
+    (mut file, mut held): (File, Vec<u8>),
+) -> std::io::Result<Option<(Vec<u8>, (File, Vec<u8>))>> {
     loop {
         let mut piece = vec![0; PIECE];
         let count = file.read(&mut piece).await?;

@@ -12,7 +12,7 @@ use crate::api::body::Wanted;
 use crate::api::problem::Problem;
 use crate::api::who::Caller;
 use crate::app::App;
-use crate::contract::{Explanation, People, PersonKey, TargetFacts, Wanted as Asked, explain, may_ask};
+use crate::contract::{Explanation, PersonKey, TargetFacts, Wanted as Asked, explain, may_ask};
 use crate::grant::GrantsError;
 use crate::identity::person_key;
 
@@ -93,7 +93,7 @@ pub async fn explained(
     if who.as_str() != me.person {
         auditors_only(&caller.viewer)?;
     }
-    let people = everybody(&app).await?;
+    let people = app.grants.everyone().await?;
     let nobody = || Problem::not_found("Nobody with this email ever signed in, or they are disabled.");
     let person = people.find(&who).ok_or_else(nobody)?;
     let set = app.grants.contracts().current();
@@ -111,10 +111,4 @@ pub async fn explained(
 
 fn asked<'a>(target: &'a TargetFacts, account: Option<&'a str>, database: Option<&'a str>) -> Asked<'a> {
     Asked { target, account, database }
-}
-
-async fn everybody(app: &App) -> Result<People, Problem> {
-    let records = app.grants.store().identities().await?;
-    let keys: Vec<_> = records.into_iter().map(|record| PersonKey::new(record.identity.person)).collect();
-    Ok(app.grants.people(&keys).await?)
 }

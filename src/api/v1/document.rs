@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use utoipa::OpenApi as _;
 
+use super::grants::GrantsOf;
+use super::requests::Whose;
 use crate::api::problem::Problem;
 
 /// The parts that no handler describes.
@@ -18,7 +20,7 @@ use crate::api::problem::Problem;
                        is not there. Bodies have 64 KiB at most; a field or a query parameter that is not described \
                        here is refused."
     ),
-    components(schemas(Problem))
+    components(schemas(Problem, Whose, GrantsOf))
 )]
 struct Head;
 

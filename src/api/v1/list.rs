@@ -41,7 +41,8 @@ pub fn slice(limit: Option<u32>, cursor: Option<&str>) -> Result<Slice, Problem>
         Some(limit @ 1..=LIMIT) => limit,
         Some(_) => return Err(Problem::bad_request(format!("A limit is 1 to {LIMIT}."))),
     };
-    let foreign = || Problem::bad_request("The cursor is none of this list: take the `next` of its last piece.");
+    let foreign =
+        || Problem::bad_request("The cursor is none of this list: take the `next` of its last piece.");
     let after = cursor.map(|text| Cursor::parse(text).ok_or_else(foreign)).transpose()?;
     Ok(Slice { after, limit })
 }

@@ -117,10 +117,13 @@ pub(super) async fn shown(app: &App, records: Vec<SessionRecord>) -> Result<Vec<
             known.insert(record.identity.clone(), person(app, record).await?);
         }
     }
-    let who = |record: &SessionRecord| {
-        known.get(&record.identity).cloned().unwrap_or_else(|| unknown(record))
-    };
-    Ok(records.into_iter().map(|record| (who(&record), record)).map(|(who, record)| view(app, who, record)).collect())
+    let who =
+        |record: &SessionRecord| known.get(&record.identity).cloned().unwrap_or_else(|| unknown(record));
+    Ok(records
+        .into_iter()
+        .map(|record| (who(&record), record))
+        .map(|(who, record)| view(app, who, record))
+        .collect())
 }
 
 async fn person(app: &App, record: &SessionRecord) -> Result<PersonView, Problem> {

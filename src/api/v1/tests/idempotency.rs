@@ -50,16 +50,22 @@ async fn twins_sent_at_once_make_one() {
     let [alice, bob, ..] = gate.everybody().await;
     let ask = json!({ "target": "orders", "account": "orders_read", "reason": "slow" });
     let twins = (0..8).map(|_| keyed(&gate, "/requests", &alice, "twin", &ask));
-    let ids: std::collections::BTreeSet<_> =
-        futures_util::future::join_all(twins).await.into_iter().map(|answer| answer.is(201).get("id")).collect();
+    let ids: std::collections::BTreeSet<_> = futures_util::future::join_all(twins)
+        .await
+        .into_iter()
+        .map(|answer| answer.is(201).get("id"))
+        .collect();
     assert_eq!(ids.len(), 1);
 
     let grant = gate.granted(&alice, &bob).await;
     let path = format!("/grants/{grant}/extend");
     let more = json!({});
     let twins = (0..4).map(|_| keyed(&gate, &path, &alice, "more", &more));
-    let ids: std::collections::BTreeSet<_> =
-        futures_util::future::join_all(twins).await.into_iter().map(|answer| answer.is(201).get("id")).collect();
+    let ids: std::collections::BTreeSet<_> = futures_util::future::join_all(twins)
+        .await
+        .into_iter()
+        .map(|answer| answer.is(201).get("id"))
+        .collect();
     assert_eq!(ids.len(), 1);
     // The same key at another address is another wish.
     keyed(&gate, "/requests", &alice, "more", &ask).await.is(422);

@@ -76,7 +76,10 @@ async fn sessions_are_their_owners_and_auditors_to_see_and_admins_to_kill() {
     assert_eq!(count(&carol, &format!("?grant={grant}")).await, 0);
     gate.get("/sessions?grant=x", &frank).await.is(400);
     let shown = gate.get(&format!("/sessions/{over}"), &alice).await.is(200);
-    assert_eq!((shown.get("end_reason"), shown.json()["bytes_out"].clone()), ("client_closed".into(), json!(20)));
+    assert_eq!(
+        (shown.get("end_reason"), shown.json()["bytes_out"].clone()),
+        ("client_closed".into(), json!(20))
+    );
     assert_eq!(shown.json()["identity"]["email"], "alice@example.com");
 
     let kill = format!("/sessions/{live}/kill");
@@ -113,7 +116,10 @@ async fn the_audit_log_comes_as_it_is_and_its_reading_is_in_it() {
 
     // Reading on is the same reading.
     let rest = gate.get("/audit?after=2&limit=3", &frank).await.is(200);
-    assert_eq!(lines(&rest).iter().map(|line| line["seq"].clone()).collect::<Vec<_>>(), [json!(3), json!(4), json!(5)]);
+    assert_eq!(
+        lines(&rest).iter().map(|line| line["seq"].clone()).collect::<Vec<_>>(),
+        [json!(3), json!(4), json!(5)]
+    );
     assert_eq!(gate.audit().await.matches("audit.read").count(), 1);
     gate.backend.hand.advance(std::time::Duration::from_secs(600));
     gate.get("/audit?after=2", &frank).await.is(200);

@@ -8,7 +8,8 @@ use crate::api::tests::Gate;
 async fn the_loop_from_the_ask_to_the_revocation() {
     let gate = Gate::alone().await;
     let [alice, bob, ..] = gate.everybody().await;
-    let ask = json!({ "target": "orders", "account": "orders_read", "duration_seconds": 7200, "reason": "slow" });
+    let ask =
+        json!({ "target": "orders", "account": "orders_read", "duration_seconds": 7200, "reason": "slow" });
     let asked = gate.post("/requests", &alice, ask).await.is(201);
     let id = asked.get("id");
     assert_eq!(asked.headers["location"], format!("/api/v1/requests/{id}"));
@@ -32,11 +33,15 @@ async fn the_loop_from_the_ask_to_the_revocation() {
     gate.post(&approve, &bob, json!({})).await.is(409);
 
     let held = gate.get(&format!("/grants/{grant}"), &alice).await.is(200);
-    assert_eq!((held.get("state"), held.json()["can"].clone()), ("active".into(), json!(["extend", "return"])));
+    assert_eq!(
+        (held.get("state"), held.json()["can"].clone()),
+        ("active".into(), json!(["extend", "return"]))
+    );
     let targets = gate.get("/targets", &alice).await.is(200).json();
     assert_eq!(targets["items"][0]["accounts"][0]["grant"], grant);
 
-    let more = gate.post(&format!("/grants/{grant}/extend"), &alice, json!({ "reason": "nearly" })).await.is(201);
+    let more =
+        gate.post(&format!("/grants/{grant}/extend"), &alice, json!({ "reason": "nearly" })).await.is(201);
     assert_eq!((more.get("kind"), more.get("grant")), ("extension".into(), grant.clone()));
     gate.post(&format!("/grants/{grant}/extend"), &alice, json!({})).await.is(409);
     gate.post(&format!("/requests/{}/approve", more.get("id")), &bob, json!({})).await.is(200);
@@ -124,7 +129,8 @@ async fn several_contracts_are_listed_to_choose_from() {
     assert_eq!(gate.post("/requests", &heidi, named).await.is(201).get("state"), "approved");
     let accounts = gate.post("/requests", &heidi, json!({ "target": "orders" })).await.is(422).json();
     assert_eq!(accounts["accounts"], json!(["orders_read", "orders_write"]));
-    let ticket = json!({ "target": "orders", "account": "orders_write", "reason": "x", "ticket": "INC-1; x" });
+    let ticket =
+        json!({ "target": "orders", "account": "orders_write", "reason": "x", "ticket": "INC-1; x" });
     gate.post("/requests", &heidi, ticket).await.is(422);
     let targets = gate.get("/targets", &heidi).await.is(200).json();
     let names: Vec<_> = targets["items"].as_array().unwrap().iter().map(|t| t["name"].clone()).collect();

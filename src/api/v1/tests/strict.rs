@@ -21,7 +21,9 @@ async fn raw(gate: &Gate, bearer: &str, kind: &str, body: Vec<u8>) -> Answer {
 async fn a_body_is_read_strictly() {
     let gate = Gate::alone().await;
     let alice = gate.person("alice", &["sre"]).await;
-    let send = async |kind: &'static str, body: &str| raw(&gate, &alice.bearer, kind, body.as_bytes().to_vec()).await;
+    let send = async |kind: &'static str, body: &str| {
+        raw(&gate, &alice.bearer, kind, body.as_bytes().to_vec()).await
+    };
     let json = "application/json";
     let answer = send(json, r#"{"target":"orders","durationseconds":60}"#).await.is(422);
     assert!(answer.get("detail").contains("unknown field `durationseconds`"), "{}", answer.text);

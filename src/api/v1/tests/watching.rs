@@ -64,7 +64,8 @@ async fn identities_are_for_auditors_to_see_and_admins_to_shut_out() {
     let own = format!("/identities/{}/disable", dave.viewer.identity.id);
     gate.post(&own, &dave, json!({})).await.is(409);
     // One who is shut out no longer counts as an approver.
-    let explained = gate.get("/contracts/explain?target=orders&account=orders_read", &alice).await.is(200).json();
+    let explained =
+        gate.get("/contracts/explain?target=orders&account=orders_read", &alice).await.is(200).json();
     assert_eq!(explained["contracts"][0]["approvers"], json!(["erin@example.com"]));
 }
 
