@@ -3,13 +3,17 @@
 //! Owns nothing but references: `serve` makes the parts and puts them together here.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use curfew_adapter::Clock;
 
 use crate::api::site::Site;
+use crate::api::v1::{GateFacts, LiveSessions, Reads};
+use crate::grant::Grants;
 use crate::identity::oidc::Oidc;
 use crate::identity::{Identities, Links};
+use crate::record::Folders;
 
 /// What handlers reach: cheap to clone, one for the whole process.
 #[derive(Clone, Debug)]
@@ -28,6 +32,20 @@ pub struct Parts {
     pub oidc: Arc<Oidc>,
     /// Connections that wait for somebody to sign in.
     pub links: Links,
+    /// Requests and grants.
+    pub grants: Grants,
+    /// The names of the targets, in the order of the configuration.
+    pub targets: Vec<String>,
+    /// The sessions that live on this node.
+    pub sessions: Arc<dyn LiveSessions>,
+    /// The recordings.
+    pub recordings: Folders,
+    /// The file of checkpoints of the audit log.
+    pub checkpoints: PathBuf,
+    /// What anybody may know of the gate.
+    pub gate: GateFacts,
+    /// Who read the audit log of late.
+    pub reads: Reads,
 }
 
 impl App {

@@ -9,6 +9,8 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod contract;
+#[cfg(test)]
+mod golden;
 pub mod grant;
 pub mod identity;
 pub mod keys;

@@ -3,8 +3,10 @@
 //! Owns what is common to all: headers, cookies, proofs against forged forms, errors. It never touches the store
 //! itself, and decides nothing about access: services do.
 
+pub mod acting;
 pub mod address;
 mod assets;
+pub mod body;
 pub mod cookies;
 pub mod csrf;
 mod device;
@@ -12,12 +14,16 @@ pub mod headers;
 mod link;
 pub mod next;
 mod oauth;
+pub mod offers;
 pub mod page;
+mod pages;
 pub mod problem;
+mod refused;
 mod signin;
 pub mod site;
 #[cfg(test)]
 mod tests;
+pub mod v1;
 pub mod who;
 
 use axum::Router;
@@ -45,6 +51,8 @@ pub fn router(app: App) -> Router {
         .route("/oauth/revoke", post(oauth::revoke))
         .route("/device", get(device::ask).post(device::answer))
         .route("/link/{id}", get(link::show).post(link::answer))
+        .merge(pages::router())
+        .merge(v1::router())
         .fallback(page::not_found)
         .method_not_allowed_fallback(page::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -1,7 +1,7 @@
 //! Pages: what all of them share, and how errors look on one.
 
 use askama::Template;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use super::assets;
@@ -109,17 +109,25 @@ impl IntoResponse for PageError {
 }
 
 /// For paths that nobody has: a page for browsers, problem+json for the rest.
-pub async fn not_found(headers: HeaderMap) -> Response {
+pub async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
     let problem =
         Problem::not_found("There is no such page.").hint("Check the address, or begin at the start page.");
+    either(problem, &uri, &headers)
+}
+
+/// For a known path with another method. What the address does take is in the header `Allow`.
+pub async fn method_not_allowed(uri: Uri, headers: HeaderMap) -> Response {
+    either(Problem::method_not_allowed("This address does not take that method."), &uri, &headers)
+}
+
+fn either(problem: Problem, uri: &Uri, headers: &HeaderMap) -> Response {
     let wants_html = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"));
-    if wants_html { PageError::from(problem).into_response() } else { problem.into_response() }
-}
-
-/// For a known path with another method.
-pub async fn method_not_allowed() -> (StatusCode, &'static str) {
-    (StatusCode::METHOD_NOT_ALLOWED, "this address does not take that method\n")
+    if wants_html && !uri.path().starts_with("/api/") {
+        PageError::from(problem).into_response()
+    } else {
+        problem.into_response()
+    }
 }

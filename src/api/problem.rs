@@ -57,6 +57,8 @@ impl Problem {
         forbidden = FORBIDDEN, "Not allowed";
         /// 404: there is none, or one that the caller may not know of.
         not_found = NOT_FOUND, "Not found";
+        /// 405: not in this way.
+        method_not_allowed = METHOD_NOT_ALLOWED, "Method not allowed";
         /// 409: not in the state that it is in.
         conflict = CONFLICT, "Conflict";
         /// 413: too much of it.

@@ -15,7 +15,7 @@ use super::refused::GrantRefused;
 use super::request::{Approved, ApprovedExtension, ApprovedParts};
 
 /// Where a grant stands at an instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantState {
     /// Its start is ahead.

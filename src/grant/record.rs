@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{PersonKey, Pin, seconds};
 
 /// Where a request stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RequestState {
     /// Waits for its approvers.

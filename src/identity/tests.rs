@@ -34,9 +34,20 @@ pub(crate) fn service(backend: &Backend) -> Identities {
     let authority = Authority::generate(backend.store.clock().wall()).unwrap();
     let roles = config::Roles {
         admin: config::Members { groups: vec!["platform".into()], users: Vec::new() },
-        ..config::Roles::default()
+        auditor: config::Members { groups: vec!["security".into()], users: Vec::new() },
     };
     Identities::new(backend.store.clone(), Arc::new(authority), &config::Signin::default(), roles)
+}
+
+/// A token for the API, as `curfew login` gets one.
+pub(crate) async fn api_token(identities: &Identities, browser: &Viewer) -> Token {
+    let mut tx = identities.store().begin().await.unwrap();
+    let standing = identities.descend(&mut tx, &browser.signin.id, Method::Loopback, None).await.unwrap();
+    let token = Token::random(TokenKind::Api);
+    let now = identities.now();
+    tx.token_made(&token.hashed(), token.kind(), &standing.signin.id, now).await.unwrap();
+    tx.commit().await.unwrap();
+    token
 }
 
 async fn audit(backend: &Backend) -> String {

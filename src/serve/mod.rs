@@ -13,6 +13,7 @@ mod services;
 
 use crate::api;
 use crate::api::site::Site;
+use crate::api::v1::{GateFacts, ListenerFact, Reads};
 use crate::app::{self, App};
 use crate::audit::checkpoint::Sink;
 use crate::audit::{Actor, Digest, SigningKey, What};
@@ -24,12 +25,13 @@ use crate::identity::{Identities, Links};
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::record::{Folders, Writer};
-use crate::session::{GateCore, Parts, Registry, Waiters, reaches, supervise};
+use crate::session::{GateCore, Parts, Registry, Sessions, Waiters, reaches, supervise};
 use crate::store::{Store, with_causes};
 use crate::worker::Workers;
 use checkpoints::Checkpoints;
-use curfew_adapter::Clock;
 use curfew_adapter::task::supervised;
+use curfew_adapter::{Clock, Protocol};
+use curfew_certs::Authority;
 use listeners::{Behind, Listeners};
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -89,6 +91,13 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         clock,
         identities: identities.clone(),
         links,
+        grants: grants.clone(),
+        targets: config.targets.iter().map(|target| target.name.clone()).collect(),
+        sessions: Arc::new(Sessions::new(parts.clone())),
+        recordings: recordings.folders().clone(),
+        checkpoints: config.record.checkpoint.file.clone(),
+        gate: facts(&config, &listeners, &authority, &signing)?,
+        reads: Reads::default(),
     });
 
     let (stop, stopped) = watch::channel(false);
@@ -127,6 +136,27 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let _ = checkpoints.await;
     store.close().await;
     Ok(())
+}
+
+/// What anybody may know of the gate. Clients reach the protocols at the host of `public_url`.
+fn facts(
+    config: &Config,
+    listeners: &Listeners,
+    authority: &Authority,
+    signing: &SigningKey,
+) -> Result<GateFacts, String> {
+    let host = config.server.public_url.host_str().unwrap_or_default();
+    let postgres = listeners.postgres_address().map(|bound| ListenerFact {
+        protocol: Protocol::Postgres.to_string(),
+        address: format!("{host}:{}", bound.port()),
+    });
+    let pem = signing.public_pem().map_err(|error| error.to_string())?;
+    Ok(GateFacts {
+        listeners: postgres.into_iter().collect(),
+        authority_pem: authority.certificate_pem(),
+        fingerprint: authority.fingerprint(),
+        keys: vec![(signing.id().to_owned(), pem)],
+    })
 }
 
 async fn open_store(config: &Config, clock: &Clock) -> Result<Store, String> {

@@ -3,9 +3,11 @@
 use super::parts::Parts;
 use super::registry::BAR;
 use super::words;
+use crate::api::v1::LiveSessions;
 use crate::audit::{Actor, What};
 use crate::store::StoreError;
 use curfew_adapter::{EndReason, SessionId};
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
 /// The live sessions, as the API reaches them.
@@ -37,5 +39,20 @@ impl Sessions {
     /// Bytes from the client and from the target so far; `None` where it does not live here.
     pub fn bytes(&self, id: &SessionId) -> Option<(u64, u64)> {
         self.0.registry.find(id).map(|live| live.counters.bytes())
+    }
+}
+
+impl LiveSessions for Sessions {
+    fn kill<'a>(
+        &'a self,
+        id: &'a SessionId,
+        by: Actor,
+        why: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        Box::pin(self.kill(id, by, why))
+    }
+
+    fn bytes(&self, id: &SessionId) -> Option<(u64, u64)> {
+        self.bytes(id)
     }
 }

@@ -22,7 +22,7 @@ use crate::grant::{Approval, Decided, RequestKind, RequestRecord, RequestState};
 const SELECT: &str = "SELECT r.*, g.id AS granted FROM requests r LEFT JOIN grants g ON g.request = r.id";
 
 /// What a person said about a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Yes.

@@ -3,7 +3,9 @@
 mod base;
 mod link;
 mod oauth;
+mod roles;
 mod signin;
+pub(crate) mod world;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,10 +20,14 @@ use tokio::net::TcpListener;
 use super::address::PeerAddress;
 use super::router;
 use super::site::Site;
+use super::v1::{GateFacts, Reads};
 use crate::app::{App, Parts};
+use crate::audit::SigningKey;
 use crate::config;
+use crate::grant::{Grants, StoreDirectory};
 use crate::identity::Links;
 use crate::identity::oidc::Oidc;
+use crate::record::Folders;
 use crate::store::tests::{Backend, backends};
 
 /// A gate without listeners for databases.
@@ -30,6 +36,10 @@ pub(crate) struct Gate {
     pub(crate) app: App,
     pub(crate) url: String,
     pub(crate) provider: Option<Provider>,
+    /// What was killed.
+    pub(crate) live: Arc<world::NobodyLives>,
+    /// Signs recordings and checkpoints.
+    pub(crate) key: Arc<SigningKey>,
 }
 
 impl Gate {
@@ -80,14 +90,31 @@ impl Gate {
         let store = backend.store.clone();
         let oidc = Oidc::new(entries, &url, store.clone()).unwrap();
         let identities = Arc::new(crate::identity::tests::service(&backend));
+        let (contracts, targets) = (world::contracts(&backend), world::targets());
+        let directory = StoreDirectory::new(store.clone(), &targets);
+        let public_url: url::Url = url.parse().unwrap();
+        let grants = Grants::new(store.clone(), contracts, Arc::new(directory), public_url.clone());
+        let key = Arc::new(SigningKey::generate().unwrap().0);
+        let live = Arc::new(world::NobodyLives::default());
         let app = App::new(Parts {
-            site: Site::new(url.parse().unwrap(), Vec::new()),
+            site: Site::new(public_url, Vec::new()),
             clock: store.clock().clone(),
             links: Links::new(identities.clone(), url.clone(), config::LinkAddresses::Same),
             identities,
             oidc: Arc::new(oidc),
+            grants,
+            targets: targets.into_iter().map(|target| target.name).collect(),
+            sessions: live.clone(),
+            recordings: Folders::new(Arc::new(object_store::memory::InMemory::new())),
+            checkpoints: backend.path().with_file_name("checkpoints"),
+            gate: GateFacts {
+                authority_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
+                keys: vec![(key.id().to_owned(), key.public_pem().unwrap())],
+                ..GateFacts::default()
+            },
+            reads: Reads::default(),
         });
-        Self { backend, app, url, provider }
+        Self { backend, app, url, provider, live, key }
     }
 
     /// The router, with the peer's address as the listener gives it.

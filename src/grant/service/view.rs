@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use curfew_adapter::{GrantId, IdentityId, Protocol, RequestId};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::contract::{Contract, ContractHash, Parties, PersonKey, Stage, may_approve};
 use crate::grant::{Facts, GrantState, Request, RequestKind, RequestState};
@@ -20,9 +21,10 @@ use super::directory::Known;
 use super::error::GrantsError;
 
 /// A person, as shown to others.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PersonView {
     /// The identity that is meant; `None` where nothing is known of the person any more.
+    #[schema(value_type = Option<String>)]
     pub identity: Option<IdentityId>,
     /// The email.
     pub email: String,
@@ -31,7 +33,7 @@ pub struct PersonView {
 }
 
 /// A vote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct VoteView {
     /// Whose.
     pub email: String,
@@ -44,28 +46,33 @@ pub struct VoteView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
 }
 
 /// A request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RequestView {
     /// Its id.
+    #[schema(value_type = String)]
     pub id: RequestId,
     /// `access` or `extension`.
     pub kind: &'static str,
     /// The grant that an extension is for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub grant: Option<GrantId>,
     /// Where it stands.
     pub state: RequestState,
     /// The contract's name.
     pub contract: String,
     /// The version that it pinned.
+    #[schema(value_type = String)]
     pub contract_version: ContractHash,
     /// What for.
     pub target: String,
     /// What the target speaks; `None` where it is not configured any more.
+    #[schema(value_type = Option<String>)]
     pub protocol: Option<Protocol>,
     /// As which account.
     pub account: String,
@@ -81,16 +88,21 @@ pub struct RequestView {
     pub duration_seconds: u64,
     /// From when on; left out: from the approval on.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub starts_at: Option<Timestamp>,
     /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it lapses if nobody decides.
+    #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
     /// When it was decided.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub decided_at: Option<Timestamp>,
     /// Where it was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub address: Option<IpAddr>,
     /// Votes, in order.
     pub votes: Vec<VoteView>,
@@ -104,38 +116,46 @@ pub struct RequestView {
     pub url: String,
     /// The grant that it made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub grant_id: Option<GrantId>,
     /// What the one who looks can do: `approve`, `deny`, `cancel`.
     pub can: Vec<&'static str>,
 }
 
 /// A grant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct GrantView {
     /// Its id.
+    #[schema(value_type = String)]
     pub id: GrantId,
     /// The request that it came from.
+    #[schema(value_type = String)]
     pub request: RequestId,
     /// Where it stands.
     pub state: GrantState,
     /// The contract's name.
     pub contract: String,
     /// The version that its request pinned.
+    #[schema(value_type = String)]
     pub contract_version: ContractHash,
     /// What for.
     pub target: String,
     /// What the target speaks; `None` where it is not configured any more.
+    #[schema(value_type = Option<String>)]
     pub protocol: Option<Protocol>,
     /// As which account.
     pub account: String,
     /// Whose it is.
     pub holder: PersonView,
     /// The first instant that it admits.
+    #[schema(value_type = String, format = DateTime)]
     pub starts_at: Timestamp,
     /// The first instant that it no longer admits.
+    #[schema(value_type = String, format = DateTime)]
     pub ends_at: Timestamp,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
     /// Who ended it, by email; left out: its time was over.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,0 +1,56 @@
+//! Client certificates, for the key of whoever is signed in.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::body::Sent;
+use crate::api::problem::Problem;
+use crate::api::who::Caller;
+use crate::app::App;
+use crate::identity::CertifyError;
+
+/// A request for a certificate.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Csr {
+    /// The request (PKCS #10) in PEM.
+    csr: String,
+}
+
+/// A certificate.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CertificateView {
+    /// In PEM.
+    certificate: String,
+    /// When it ends; never after the sign-in.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+/// Get a client certificate
+///
+/// With which clients connect in silence. It is worth nothing once the sign-in is over.
+#[utoipa::path(
+    post, path = "/api/v1/certificates", tag = "sign-in", request_body = Csr,
+    responses((status = 201, body = CertificateView))
+)]
+pub async fn certify(
+    State(app): State<App>,
+    caller: Caller,
+    Sent(csr): Sent<Csr>,
+) -> Result<(StatusCode, Json<CertificateView>), Problem> {
+    let made = app.identities.certify(&caller.viewer, csr.csr.as_bytes()).await;
+    let made = made.map_err(|error| match error {
+        CertifyError::Request(why) => {
+            Problem::unprocessable(format!("The certificate was not made, because {why}."))
+        }
+        CertifyError::Failed(cause) => Problem::internal(cause),
+        CertifyError::Store(error) => error.into(),
+    })?;
+    let view = CertificateView { certificate: made.pem, expires_at: made.ends_at };
+    Ok((StatusCode::CREATED, Json(view)))
+}
