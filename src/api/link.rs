@@ -10,12 +10,21 @@ use serde::Deserialize;
 
 use super::address::ClientAddress;
 use super::page::{Page, PageError, Shell};
+use super::pages::AskForm;
 use super::problem::Problem;
 use super::who::{Browser, SentForm};
 use crate::app::App;
 use crate::audit::Actor;
+use crate::grant::{Caller, RequestState, RequestView, Scope};
 use crate::identity::link::{LinkError, LinkView};
 use crate::identity::{Connecting, Method};
+use crate::store::Slice;
+
+/// How often the page reloads itself while a request waits, in seconds.
+const REFRESH: u32 = 3;
+
+/// Among so many of one's last requests the one for this account is looked for.
+const LATEST: u32 = 50;
 
 #[derive(Template)]
 #[template(path = "link.html")]
@@ -27,6 +36,20 @@ struct LinkPage {
     /// The browser's address, where it is not the client's.
     elsewhere: Option<String>,
     used: bool,
+    access: Access,
+}
+
+/// Where the access stands, once the program is signed in.
+#[derive(Debug)]
+enum Access {
+    /// There is a grant: the program goes on.
+    Granted,
+    /// A request waits.
+    Waiting(Box<RequestView>),
+    /// There is none: the form that asks, and the last request, where it was denied.
+    Form(Box<AskForm>, Option<Box<RequestView>>),
+    /// No contract would give it.
+    Nothing,
 }
 
 /// GET /link/ID
@@ -50,23 +73,49 @@ pub(super) async fn show(
         other => other.map_err(problem)?,
     };
     let browser = browser?;
-    let page = page(&browser, link).map_err(|error| error.within(&browser.shell("")))?;
+    let page = page(&app, &id, &browser, link).await.map_err(|error| error.within(&browser.shell("")))?;
     Ok(Page(page).into_response())
 }
 
-fn page(browser: &Browser, link: LinkView) -> Result<LinkPage, PageError> {
+async fn page(app: &App, id: &LinkId, browser: &Browser, link: LinkView) -> Result<LinkPage, PageError> {
     let me = &browser.viewer.identity;
     if link.used_by.as_ref().is_some_and(|by| *by != me.id) {
         return Err(problem(LinkError::Gone));
     }
+    let used = link.used_by.is_some();
+    let access = if used { access(app, id, browser, &link.about).await? } else { Access::Nothing };
+    let shell = browser.shell(format!("{} to {}", link.about.program, link.about.target));
     Ok(LinkPage {
-        shell: browser.shell(format!("{} to {}", link.about.program, link.about.target)),
+        shell: if matches!(access, Access::Waiting(_)) { shell.refresh(REFRESH) } else { shell },
+        access,
         name: me.name.clone(),
         email: me.email.clone(),
         elsewhere: link.elsewhere.map(|address| address.to_string()),
-        used: link.used_by.is_some(),
+        used,
         about: link.about,
     })
+}
+
+/// What the person holds of what the program asks for, or what can be done about it.
+async fn access(app: &App, id: &LinkId, browser: &Browser, about: &Connecting) -> Result<Access, Problem> {
+    let caller = Caller::from(browser);
+    let person = caller.person();
+    let now = app.clock.wall();
+    if !app.grants.active_grants(&person, &about.target, &about.account, now).await?.is_empty() {
+        return Ok(Access::Granted);
+    }
+    let slice = Slice { after: None, limit: LATEST };
+    let mine = app.grants.requests(&caller, Scope::Mine, None, &slice).await?.items;
+    let last = mine.into_iter().find(|r| r.target == about.target && r.account == about.account);
+    let denied = match last {
+        Some(request) if request.state == RequestState::Pending => {
+            return Ok(Access::Waiting(Box::new(request)));
+        }
+        last => last.filter(|request| request.state == RequestState::Denied).map(Box::new),
+    };
+    let back = format!("/link/{}", id.as_str());
+    let form = AskForm::leading_to(app, browser, &about.target, &about.account, back).await?;
+    Ok(form.map_or(Access::Nothing, |form| Access::Form(Box::new(form), denied)))
 }
 
 /// What the person says.

@@ -25,17 +25,52 @@ use crate::store::Once;
 struct AskPage {
     shell: Shell,
     here: &'static str,
-    fields: Fields,
-    wrong: Wrong,
-    offers: Vec<Offer>,
-    lengths: Vec<Length>,
+    form: AskForm,
     /// The access that is there already.
     held: Option<Held>,
     /// A request for the same that waits.
     pending: Option<String>,
 }
 
-impl AskPage {
+/// The form, for one account on one target: on its own page, and on that of a sign-in link.
+#[derive(Debug, Template)]
+#[template(path = "pages/ask_form.html")]
+pub(in crate::api) struct AskForm {
+    csrf: String,
+    fields: Fields,
+    wrong: Wrong,
+    offers: Vec<Offer>,
+    lengths: Vec<Length>,
+}
+
+impl AskForm {
+    /// The form that leads back to `next`; `None` where no contract gives this account to this browser's person.
+    pub(in crate::api) async fn leading_to(
+        app: &App,
+        browser: &Browser,
+        target: &str,
+        account: &str,
+        next: String,
+    ) -> Result<Option<Self>, Problem> {
+        let (target, account) = (target.to_owned(), account.to_owned());
+        let fields = Fields { target, account, once: random_text(), next, ..Fields::default() };
+        let all = offers(app, &Caller::from(browser)).await?;
+        let accounts =
+            all.into_iter().find(|target| target.name == fields.target).map(|target| target.accounts);
+        let account = accounts.into_iter().flatten().find(|account| account.name == fields.account);
+        let offers = account.map(|account| account.contracts).filter(|offers| !offers.is_empty());
+        Ok(offers.map(|offers| Self::new(browser, fields, Wrong::default(), offers)))
+    }
+
+    fn new(browser: &Browser, fields: Fields, wrong: Wrong, offers: Vec<Offer>) -> Self {
+        Self { csrf: browser.csrf().to_owned(), lengths: fields.lengths(&offers), fields, wrong, offers }
+    }
+
+    /// The form as it stands on a page.
+    pub(in crate::api) fn html(&self) -> askama::Result<String> {
+        self.render()
+    }
+
     fn meant(&self, offer: &Offer) -> bool {
         self.offers.len() == 1 || self.fields.contract == offer.name
     }
@@ -165,12 +200,9 @@ async fn page(app: &App, browser: &Browser, mut fields: Fields, wrong: Wrong) ->
     let page = AskPage {
         shell: browser.shell(format!("Ask for {}", fields.target)),
         here: "/targets",
-        lengths: fields.lengths(&account.contracts),
-        offers: account.contracts,
         held,
         pending: waiting.first().map(|stored| stored.record.id.to_string()),
-        fields,
-        wrong,
+        form: AskForm::new(browser, fields, wrong, account.contracts),
     };
     Ok((status, Page(page)).into_response())
 }

@@ -14,6 +14,8 @@ mod request;
 mod tests;
 mod words;
 
+pub(super) use ask::AskForm;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::response::Redirect;
