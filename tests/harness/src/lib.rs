@@ -9,6 +9,7 @@
 
 pub mod browser;
 pub mod chromium;
+pub mod clock;
 mod error;
 pub mod gate;
 mod port;
@@ -21,8 +22,10 @@ pub mod pty;
 mod root;
 pub mod tap;
 mod wait;
+pub mod wire;
 
 pub use browser::{Browser, Page};
+pub use clock::Clock;
 pub use error::{Context, Error, Result};
 pub use gate::{Contract, Gate, GateOptions, Person};
 pub use port::free_port;
@@ -35,3 +38,4 @@ pub use pty::PtyPsql;
 pub use root::{python, repository, scratch_below};
 pub use tap::{Direction, Tap};
 pub use wait::until;
+pub use wire::Wire;

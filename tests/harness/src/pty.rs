@@ -115,6 +115,21 @@ impl PtyPsql {
         Ok(text)
     }
 
+    /// Waits until psql shows a sign-in link of the gate at this address, and gives it.
+    ///
+    /// # Errors
+    /// As for [`PtyPsql::wait_for`].
+    pub async fn link(&mut self, gate: &str, limit: Duration) -> Result<String> {
+        let links = format!("{gate}/link/");
+        let end = |shown: &str| {
+            let at = shown.find(&links)?;
+            let line = shown.get(at..)?.find(['\r', '\n'])?;
+            Some(at + line)
+        };
+        let shown = self.wait_for_match("a sign-in link", limit, end).await?;
+        crate::gate::address(&shown, &links).context("no link in what psql shows")
+    }
+
     /// Types a line.
     ///
     /// # Errors

@@ -108,6 +108,26 @@ impl Tap {
         self.shared.events().clone()
     }
 
+    /// How many connections have been made so far: the number that the next one gets.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.events().iter().filter(|event| event.what == What::Opened).count()
+    }
+
+    /// All bytes of one direction of one connection that were seen after an instant, joined.
+    #[must_use]
+    pub fn after(&self, connection: usize, direction: Direction, instant: Instant) -> Vec<u8> {
+        let mut all = Vec::new();
+        for event in self.shared.events().iter().filter(|event| event.at > instant) {
+            if let Event { what: What::Bytes(bytes), .. } = event
+                && (event.connection, event.direction) == (connection, direction)
+            {
+                all.extend_from_slice(bytes);
+            }
+        }
+        all
+    }
+
     /// All bytes of one direction of one connection, joined.
     #[must_use]
     pub fn bytes(&self, connection: usize, direction: Direction) -> Vec<u8> {

@@ -1,7 +1,6 @@
 //! `cargo xtask demo`: the whole of Curfew with real parts on loopback, to be played with by hand or, with `--tour`, by
 //! itself. It must leave nothing running, however it ends.
 
-mod clock;
 mod guide;
 mod parts;
 mod tour;

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use curfew_harness::gate::address;
+use curfew_harness::clock::{Clock, millis};
 use curfew_harness::tap::What;
 use curfew_harness::{Context, Direction, Error, Page, Person, Prometheus, PtyPsql, Result};
 use serde_json::Value;
 
-use super::clock::{Clock, millis};
 use super::parts::{BRISK, Pace, Parts};
 
 const LIMIT: Duration = Duration::from_secs(15);
@@ -65,15 +64,7 @@ impl<'a> Tour<'a> {
     }
 
     async fn link(&mut self) -> Result<()> {
-        let gate = self.parts.gate.url();
-        let links = format!("{gate}/link/");
-        let end = |shown: &str| {
-            let at = shown.find(&links)?;
-            let line = shown.get(at..)?.find(['\r', '\n'])?;
-            Some(at + line)
-        };
-        let shown = self.terminal.wait_for_match("a sign-in link", LIMIT, end).await?;
-        self.link = address(&shown, &links).context("no link in what psql shows")?;
+        self.link = self.terminal.link(&self.parts.gate.url(), LIMIT).await?;
         say("link", &format!("psql waits with {}", self.link));
         Ok(())
     }

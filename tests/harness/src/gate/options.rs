@@ -73,6 +73,10 @@ pub struct GateOptions {
     pub(super) binary: PathBuf,
     /// More of `[server]`.
     pub server: String,
+    /// More of `[listen]`.
+    pub listen: String,
+    /// More of the Postgres listener's entry, with a comma in front: `, plaintext = "allow"`.
+    pub postgres: String,
     /// All of `[signin]`.
     pub signin: String,
     /// All of `[roles]`.
@@ -96,6 +100,8 @@ impl GateOptions {
         Self {
             binary: binary.into(),
             server: String::new(),
+            listen: String::new(),
+            postgres: String::new(),
             signin: String::new(),
             roles: "admin = { groups = [\"platform\"] }\nauditor = { groups = [\"security\"] }\n".to_owned(),
             provider: String::new(),
@@ -167,7 +173,7 @@ impl GateOptions {
         for contract in &self.contracts {
             contract.write(folder)?;
         }
-        let Self { server, signin, roles, provider, record, tables, .. } = self;
+        let Self { server, listen, postgres: more, signin, roles, provider, record, tables, .. } = self;
         let Listeners { http, postgres, metrics } = listeners;
         let data = folder.join("data").to_string_lossy().into_owned();
         let config = format!(
@@ -178,8 +184,9 @@ contracts = "contracts/"
 {server}
 [listen]
 http = {{ address = "{http}" }}
-postgres = {{ address = "{postgres}" }}
+postgres = {{ address = "{postgres}"{more} }}
 metrics = {{ address = "{metrics}" }}
+{listen}
 
 [signin]
 {signin}

@@ -105,6 +105,24 @@ impl Person {
         ))
     }
 
+    /// Opens a sign-in link and says that the connection is one's own. Gives the page that comes after.
+    ///
+    /// # Errors
+    /// When the page asks nothing of the kind.
+    pub async fn consent(&self, link: &str) -> Result<Page> {
+        let page = self.open(link).await?;
+        self.browser.act(&page, "yes", &[]).await
+    }
+
+    /// Runs `curfew` with these arguments, which must go well, and reads what it says as JSON.
+    ///
+    /// # Errors
+    /// When it fails, or says something else.
+    pub async fn json<const N: usize>(&self, args: [&str; N]) -> Result<Value> {
+        let said = self.curfew(args).await?.success().context(args.join(" "))?.stdout;
+        serde_json::from_str(&said).context(said)
+    }
+
     /// Opens a page of the gate in the browser, signing in at the provider where that is asked.
     ///
     /// # Errors

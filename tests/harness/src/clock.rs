@@ -1,11 +1,13 @@
-//! Where the gate's wall-clock times meet the tap's monotonic ones. The tour's only use of the wall clock.
+//! Where the gate's wall-clock times meet a tap's monotonic ones. It must never be what the gate itself reads.
 
 use std::time::{Duration, Instant};
 
-use curfew_harness::{Context, Result};
 use jiff::Timestamp;
 
+use crate::error::{Context, Result};
+
 /// One instant on both clocks.
+#[derive(Clone, Copy, Debug)]
 pub struct Clock {
     wall: Timestamp,
     monotonic: Instant,
@@ -13,6 +15,7 @@ pub struct Clock {
 
 impl Clock {
     /// Reads both.
+    #[must_use]
     #[expect(
         clippy::disallowed_methods,
         reason = "measures the gate from outside, so it needs the true time"
@@ -22,6 +25,9 @@ impl Clock {
     }
 
     /// The instant at which the wall clock shows this RFC 3339 time.
+    ///
+    /// # Errors
+    /// When it is no such time.
     pub fn instant(&self, time: &str) -> Result<Instant> {
         let time: Timestamp = time.parse().context(time)?;
         let from_here = time.duration_since(self.wall);
@@ -35,7 +41,14 @@ impl Clock {
     }
 }
 
+/// The time of the wall at this moment, to compare with times that the gate or Postgres gives.
+#[must_use]
+pub fn wall() -> Timestamp {
+    Clock::read().wall
+}
+
 /// Milliseconds from one instant to another, negative when it is the earlier.
+#[must_use]
 pub fn millis(from: Instant, to: Instant) -> f64 {
     let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
     if to >= from { ms(to - from) } else { -ms(from - to) }
