@@ -3,28 +3,41 @@
 use crate::session::{Parts, supervise};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 /// How long after the drain's end sessions may take to say goodbye and to be written down.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Resolves when the process is asked to end (SIGTERM or Ctrl-C).
-///
-/// # Errors
-/// Where the system takes no handlers.
-pub async fn asked_to_end() -> std::io::Result<()> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// The requests to end, SIGTERM and Ctrl-C. Listened to from the start on, so that a second one is not lost on the
+/// way from the first to the drain.
+#[derive(Debug)]
+pub struct Ends {
+    term: Signal,
+    int: Signal,
+}
+
+impl Ends {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// Where the system takes no handlers.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    /// Resolves when the process is asked to end, once for each time.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
 }
 
 /// Lets live sessions run for `patience`, with their countdown, and then cuts them. A second signal does
 /// not wait.
-pub async fn drain(parts: &Arc<Parts>, patience: Duration) {
+pub async fn drain(parts: &Arc<Parts>, patience: Duration, ends: &mut Ends) {
     let until = parts.clock.wall().checked_add(patience).unwrap_or(jiff::Timestamp::MAX);
     parts.start_drain(until);
     let live = parts.registry.all().len();
@@ -33,7 +46,7 @@ pub async fn drain(parts: &Arc<Parts>, patience: Duration) {
     tokio::select! {
         () = parts.registry.empty() => return,
         () = tokio::time::sleep(patience) => {}
-        _ = asked_to_end() => {
+        () = ends.asked() => {
             parts.start_drain(parts.clock.wall());
             supervise::judge_all(parts, |_| true, parts.clock.boot()).await;
         }

@@ -126,10 +126,11 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         scrape: health::scrape(parts.clone()).merge(health),
         metrics,
     };
+    let mut ends = drain::Ends::listen().map_err(|error| error.to_string())?;
     listeners.start(&workers, behind, &stopped);
 
-    drain::asked_to_end().await.map_err(|error| error.to_string())?;
-    drain::drain(&parts, config.server.drain).await;
+    ends.asked().await;
+    drain::drain(&parts, config.server.drain, &mut ends).await;
     let _ = store.audit([Actor::Curfew.did(What::NodeStopped)]).await;
     stop.send_replace(true);
     recordings.stop().await;
