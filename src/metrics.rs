@@ -71,7 +71,7 @@ impl Metrics {
         registry.register(Box::new(build.clone()))?;
         build.set(1);
         let r = &registry;
-        Ok(Self {
+        let metrics = Self {
             sessions_live: gauges(
                 r,
                 "curfew_sessions_live",
@@ -143,7 +143,25 @@ impl Metrics {
             )?,
             store_up: gauge(r, "curfew_store_up", "1 while the store answers.")?,
             registry,
-        })
+        };
+        metrics.begin();
+        Ok(metrics)
+    }
+
+    /// Puts at 0 what alerts and dashboards ask for before it happens: a counter that appears with its first 1 has
+    /// not increased, as far as Prometheus can tell.
+    fn begin(&self) {
+        for outcome in ["loaded", "refused"] {
+            self.contract_reloads.with_label_values(&[outcome]);
+        }
+        for outcome in ["sent", "none"] {
+            self.goodbyes.with_label_values(&[outcome]);
+        }
+        for method in ["browser", "link", "loopback", "device", "certificate"] {
+            for outcome in ["ok", "refused"] {
+                self.signins.with_label_values(&[method, outcome]);
+            }
+        }
     }
 
     /// The text that Prometheus scrapes (exposition format 0.0.4).
