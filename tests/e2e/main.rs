@@ -8,7 +8,10 @@
     reason = "a test that can't go on says so by stopping, helpers included"
 )]
 
+mod cli;
+mod identity;
 mod r#loop;
+mod ops;
 mod startup;
 mod verifier;
 mod world;
