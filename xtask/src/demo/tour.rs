@@ -79,7 +79,7 @@ impl<'a> Tour<'a> {
 
     async fn request(&mut self, page: Page) -> Result<()> {
         let reason = "INC-1: orders are stuck in new";
-        let page = self.alice.browser.act(&page, "request", &[("reason", reason)]).await?;
+        let page = self.alice.browser.act(&page, "ask", &[("reason", reason)]).await?;
         let text = page.text();
         if page.status != 200 || !text.contains("pending") {
             return Err(Error::new(format!("after asking, {} says ({}): {text}", page.url, page.status)));
