@@ -119,16 +119,12 @@ impl Registry {
     /// Remembers a cut for the client that reconnects by itself.
     pub fn remember_cut(&self, live: &Live) {
         let Some(end) = live.ended() else { return };
-        // These two may come back at once: the grant still runs, or they sign in again.
-        if matches!(end.reason, EndReason::Idle | EndReason::SigninEnded) {
-            return;
-        }
-        let until = self.clock.boot().plus(JUST_CUT);
-        let about = &live.about;
-        let mut state = self.lock();
-        for who in [Who::Person(about.person.clone()), Who::Address(about.client.ip())] {
-            let place = Self::place(who, &about.target.name, &about.account);
-            state.cut.insert(place, (until, end.notice.clone()));
+        if counts(end.reason) {
+            let until = self.clock.boot().plus(JUST_CUT);
+            let mut state = self.lock();
+            for place in Self::places(live) {
+                state.cut.insert(place, (until, end.notice.clone()));
+            }
         }
     }
 
@@ -156,7 +152,20 @@ impl Registry {
         let now = self.clock.boot();
         let mut state = self.lock();
         state.cut.retain(|_, (until, _)| *until > now);
-        state.cut.get(&Self::place(who, target, account)).map(|(_, notice)| notice.clone())
+        let place = Self::place(who, target, account);
+        if let Some((_, notice)) = state.cut.get(&place) {
+            return Some(notice.clone());
+        }
+        // psql is back before its session is written down.
+        let cut = state.live.values().filter(|live| Self::places(live).contains(&place));
+        cut.filter_map(|live| live.ended()).find(|end| counts(end.reason)).map(|end| end.notice)
+    }
+
+    /// Where a session was: for its person, and for its address.
+    fn places(live: &Live) -> [Place; 2] {
+        let about = &live.about;
+        [Who::Person(about.person.clone()), Who::Address(about.client.ip())]
+            .map(|who| Self::place(who, &about.target.name, &about.account))
     }
 
     fn place(who: Who, target: &str, account: &str) -> Place {
@@ -166,4 +175,13 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a client that was cut for this reason is kept from waiting when it is back: after these others it may come
+/// back at once, because the grant still runs, or it signs in again.
+const fn counts(reason: EndReason) -> bool {
+    !matches!(
+        reason,
+        EndReason::Idle | EndReason::SigninEnded | EndReason::ClientClosed | EndReason::TargetClosed
+    )
 }
