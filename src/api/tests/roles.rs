@@ -37,7 +37,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("GET", "/link/{id}", ""),
     ("POST", "/link/{id}", "action=yes"),
     ("GET", "/device", ""),
-    ("POST", "/device", "action=look&code=AAAA-AAAA"),
+    ("POST", "/device", "action=find&code=BBBB-BBBB"),
     ("GET", "/.well-known/oauth-authorization-server", ""),
     ("GET", "/oauth/authorize", ""),
     ("POST", "/oauth/authorize", "action=yes"),
@@ -222,8 +222,18 @@ async fn row(call: Call, shared: &World) -> String {
 
 #[tokio::test]
 async fn jumpserver_cve_2023_42442_a_stranger_gets_nothing_from_any_route() {
-    let open =
-        ["/api/v1/ca", "/api/v1/keys", "/api/v1/gate", "/api/v1/openapi.json", "/style.css", "/signin"];
+    let open = [
+        "/api/v1/ca",
+        "/api/v1/keys",
+        "/api/v1/gate",
+        "/api/v1/openapi.json",
+        "/style.css",
+        "/signin",
+        "/.well-known/oauth-authorization-server",
+        // A device begins to wait for somebody to sign in; a token that is none is taken back (RFC 7009, 2.2).
+        "/oauth/device_authorization",
+        "/oauth/revoke",
+    ];
     let world = World::new().await;
     let before = world.gate.audit().await;
     for call in calls() {
