@@ -30,7 +30,8 @@ async fn a_person_opens_the_link_signs_in_and_consents() {
         assert!(page.text().contains(fact), "{fact}: {}", page.text());
     }
     let page = browser.press(&page, "Yes, this is me", &[]).await.unwrap();
-    assert!(page.status == 200 && page.text().contains("psql is signed in"), "{}", page.text());
+    assert_eq!((page.status, page.url.as_str()), (200, url.as_str()), "{}", page.text());
+    assert!(page.text().contains("psql is signed in") && page.offers("Ask"), "{}", page.text());
     let Step::Done(who) = connection.next().await else { panic!() };
     assert_eq!(who.identity.email, "alice@example.com");
 
@@ -120,4 +121,69 @@ async fn a_program_with_a_hostile_name_is_text() {
     let page = Browser::new().unwrap().sign_in(pending.url(), "alice").await.unwrap();
     assert_eq!(page.status, 200);
     assert!(!page.body.contains("<script") && !page.body.contains("<img"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn without_a_grant_the_link_leads_to_the_form_and_then_shows_how_the_request_stands() {
+    let gate = Gate::start().await;
+    let (url, _connection) = psql(&gate, "127.0.0.1");
+    let (alice, bob) = (Browser::new().unwrap(), Browser::new().unwrap());
+    let page = alice.sign_in(&url, "alice").await.unwrap();
+    let form = alice.act(&page, "yes", &[]).await.unwrap();
+    assert!(form.text().contains("orders_read"), "{}", form.text());
+    let page = alice.act(&form, "ask", &[("reason", "INC-1")]).await.unwrap();
+    assert_eq!(page.url.as_str(), url, "back at the link: {}", page.text());
+    assert!(page.text().contains("pending") && page.text().contains("group sre-leads"), "{}", page.text());
+    assert!(page.body.contains("http-equiv=\"refresh\" content=\"3\""), "it looks again by itself");
+
+    let (_, request) = page.links().into_iter().find(|(says, _)| says == "See the request").unwrap();
+    let page = bob.sign_in(request.as_str(), "bob").await.unwrap();
+    bob.act(&page, "approve", &[]).await.unwrap();
+    let page = alice.get(&url).await.unwrap();
+    assert!(page.text().contains("psql is signed in You have access"), "{}", page.text());
+    assert!(!page.body.contains("http-equiv"));
+
+    // With a grant, the next connection needs one click and no form.
+    let (url, _connection) = psql(&gate, "127.0.0.1");
+    let page = alice.get(&url).await.unwrap();
+    let page = alice.act(&page, "yes", &[]).await.unwrap();
+    assert_eq!(page.url.as_str(), url);
+    assert!(page.text().contains("You have access"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_denied_request_is_seen_on_the_page_of_the_link() {
+    let gate = Gate::start().await;
+    let (url, _connection) = psql(&gate, "127.0.0.1");
+    let (alice, bob) = (Browser::new().unwrap(), Browser::new().unwrap());
+    let page = alice.sign_in(&url, "alice").await.unwrap();
+    let form = alice.act(&page, "yes", &[]).await.unwrap();
+    let page = alice.act(&form, "ask", &[("reason", "INC-1")]).await.unwrap();
+    let (_, request) = page.links().into_iter().find(|(says, _)| says == "See the request").unwrap();
+    let page = bob.sign_in(request.as_str(), "bob").await.unwrap();
+    bob.act(&page, "deny", &[("reason", "not today")]).await.unwrap();
+    let page = alice.get(&url).await.unwrap();
+    assert!(page.text().contains("denied"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn what_no_contract_gives_looks_like_what_is_not_there() {
+    let gate = Gate::start().await;
+    let mut pages = Vec::new();
+    for target in ["payroll", "nowhere"] {
+        let about = Connecting {
+            protocol: Protocol::Postgres,
+            program: "psql".into(),
+            client: "127.0.0.1".parse().unwrap(),
+            target: target.into(),
+            account: "admin".into(),
+        };
+        let pending = gate.app.links.open(about);
+        let browser = Browser::new().unwrap();
+        let page = browser.sign_in(pending.url(), "alice").await.unwrap();
+        let page = browser.act(&page, "yes", &[]).await.unwrap();
+        pages.push(page.text().replace(target, "TARGET"));
+    }
+    assert!(pages[0].contains("No contract lets you ask"), "{}", pages[0]);
+    assert_eq!(pages[0], pages[1]);
 }
