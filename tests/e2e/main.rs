@@ -12,6 +12,7 @@ mod cli;
 mod identity;
 mod r#loop;
 mod ops;
+mod pages;
 mod startup;
 mod verifier;
 mod world;

@@ -262,9 +262,10 @@ fn done(what: &str, browser: &Browser, request: &RequestView, grant: Option<&Gra
     let mine = request.requester.email == *me;
     let over = |state| grant.is_some_and(|grant| grant.state == state && grant.ended_by.as_ref() == Some(me));
     let text = match what {
-        "asked" if mine && request.state == RequestState::Approved => {
+        "asked" if mine && request.state == RequestState::Approved && request.votes.is_empty() => {
             "You have it: nobody needed to approve."
         }
+        "asked" if mine && request.state == RequestState::Approved => "You have it.",
         "asked" if mine && request.state == RequestState::Pending => "You asked. This page shows the answer.",
         "approved" if voted(Verdict::Approve) && request.state == RequestState::Pending => {
             "Your approval counts. It takes another one."
