@@ -74,7 +74,7 @@ async fn sign_in(
         }
     }
     if let Some(notice) = parts.registry.just_cut_at(address, &ask.target, &ask.account) {
-        return Err(refuse::just_cut(&notice));
+        return Err(refuse::just_cut(&notice, ask, tell).await);
     }
     if !ask.can_wait {
         return Err(not_signed_in(parts, &format!("{} can't wait here while you sign in", program(ask))));

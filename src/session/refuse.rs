@@ -4,7 +4,7 @@ use super::parts::Parts;
 use super::words::{self, span};
 use crate::grant::GrantsError;
 use crate::store::{StoreError, with_causes};
-use curfew_adapter::{Ask, Notice, Refusal, RefusalKind};
+use curfew_adapter::{Ask, Notice, Refusal, RefusalKind, Teller};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,8 +57,12 @@ pub fn barred(left: Duration) -> Refusal {
     )
 }
 
-/// Back within five seconds of a cut: told again, and not made to wait.
-pub fn just_cut(notice: &Arc<Notice>) -> Refusal {
+/// Back within five seconds of a cut: told again, and not made to wait. psql shows no error of a reconnect of its own,
+/// only notices, so it gets the sentence as one too.
+pub async fn just_cut(notice: &Arc<Notice>, ask: &Ask, tell: &Teller) -> Refusal {
+    if ask.can_wait {
+        tell.show(Notice::clone(notice)).await;
+    }
     Refusal { kind: RefusalKind::Barred, notice: Box::new(Notice::clone(notice)) }
 }
 

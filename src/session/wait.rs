@@ -79,7 +79,7 @@ impl<'a> Waiting<'a> {
         if let Some(notice) =
             self.parts.registry.just_cut_person(&person, &self.ask.target, &self.ask.account)
         {
-            return Err(refuse::just_cut(&notice));
+            return Err(refuse::just_cut(&notice, self.ask, &self.tell).await);
         }
         if !self.ask.can_wait {
             return Err(refuse::no_grant(self.parts, self.ask, &named(contracts)));

@@ -177,9 +177,9 @@ impl<'a> Tour<'a> {
     async fn reconnect(&mut self) -> Result<()> {
         // psql tries once by itself, and must be told at once rather than be made to wait.
         let shown = self.terminal.wait_for("!?> ", CUT_LIMIT).await?;
-        let told = shown.lines().rfind(|line| line.contains("FATAL:"));
+        let told = shown.lines().rfind(|line| line.contains("NOTICE:"));
         let told = told.context(format!("psql's own reconnect got no sentence:\n{shown}"))?;
-        say("reconnect", told.split_once("FATAL:").map_or(told, |(_, sentence)| sentence).trim());
+        say("reconnect", told.split_once("NOTICE:").map_or(told, |(_, sentence)| sentence).trim());
         self.terminal.send_line("\\q").await?;
         self.terminal.ended(LIMIT).await?;
         Ok(())
