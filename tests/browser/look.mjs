@@ -3,8 +3,10 @@
 //   node look.mjs [--width 360] [--no-javascript] [--as NAME] STEP…
 //
 //   open URL        (signs in at the test provider as NAME where that is asked)
+//   as NAME         (another person, with no cookies; for the steps that follow)
 //   fill FIELD=TEXT
 //   press BUTTON    (by its text)
+//   unfold TEXT     (opens what is folded below that)
 //   see TEXT        (waits until the page shows it)
 //   shot FILE.png
 //
@@ -27,6 +29,10 @@ const steps = {
     await page.goto(url);
     await signIn(page, args.as);
   },
+  as: async (page, name) => {
+    await page.context().clearCookies();
+    args.as = name;
+  },
   fill: async (page, what) => {
     const [, name, value] = /^([^=]*)=(.*)$/s.exec(what);
     const field = page.locator(`[name="${name}"]`).first();
@@ -38,6 +44,7 @@ const steps = {
     await Promise.all([page.waitForNavigation(), button.click()]);
     await signIn(page, args.as);
   },
+  unfold: (page, text) => page.locator('summary', { hasText: text }).first().click(),
   see: (page, text) => page.getByText(text).first().waitFor({ timeout: 15_000 }),
   shot: (page, path) => page.screenshot({ path, fullPage: true }),
 };
