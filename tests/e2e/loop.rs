@@ -2,3 +2,4 @@
 //! comes. And everything that may go wrong with a link on the way.
 
 mod links;
+mod whole;

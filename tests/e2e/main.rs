@@ -4,12 +4,14 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test that can't go on says so by stopping, helpers included"
 )]
 
 mod cli;
 mod identity;
+mod cut;
 mod r#loop;
 mod ops;
 mod pages;

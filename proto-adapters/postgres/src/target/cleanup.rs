@@ -1,6 +1,7 @@
 //! What the session left on the target is stopped, not orphaned.
 //!
-//! A CancelRequest goes out at once where something runs. The connection is closed for writing and read
+//! A CancelRequest goes out at once where something runs and nothing waits behind it: a cancel would only make way for
+//! the next of a queue, so that backend is terminated at once. The connection is closed for writing and read
 //! empty: when the backend exits, the target closes it, so the end of the stream is the proof. A backend
 //! that is still there after half a second (a function may catch the cancel, queued statements may run
 //! on) is terminated over a fresh connection of the same account. That a process id has not been given
@@ -73,7 +74,11 @@ impl<'a> Stopper<'a> {
             let acting = self.act(found, began, grace, gone);
             tokio::join!(watching, acting)
         };
-        let cancelled = if found.outstanding.is_some() { "cancel requested" } else { "nothing ran" };
+        let cancelled = match (&found.outstanding, found.queued) {
+            (Some(_), false) => "cancel requested",
+            (Some(_), true) => "not cancelled, for the queue would have run on",
+            (None, _) => "nothing ran",
+        };
         match (terminated, gone) {
             (None, true) => format!("{cancelled}; the backend exited"),
             (None, false) => format!("{cancelled}; the backend was not seen to exit"),
@@ -95,16 +100,14 @@ impl<'a> Stopper<'a> {
         let key = self.key?;
         let Terms { target, .. } = &**self.session.terms();
         let cancelling = async {
-            if found.outstanding.is_some() {
-                let cancelling = async {
-                    let socket = self.session.dial_for_cleanup().await?;
-                    cancel(socket, &target.tls, &target.address.host, key).await
-                };
-                match timeout_at(began + GIVE_UP, cancelling).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(%error, "the target could not be told to cancel"),
-                    Err(_) => tracing::warn!("the target did not take a cancel in time"),
-                }
+            let cancelling = async {
+                let socket = self.session.dial_for_cleanup().await?;
+                cancel(socket, &target.tls, &target.address.host, key).await
+            };
+            match timeout_at(began + GIVE_UP, cancelling).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the target could not be told to cancel"),
+                Err(_) => tracing::warn!("the target did not take a cancel in time"),
             }
         };
         let terminating = async {
@@ -118,6 +121,17 @@ impl<'a> Stopper<'a> {
                 Err(_) => Some(Err("no answer within 3 seconds".to_owned())),
             }
         };
+        if found.queued {
+            let terminated = terminating.await;
+            // Better the first of the queue than nothing.
+            if matches!(terminated, Some(Err(_))) {
+                cancelling.await;
+            }
+            return terminated;
+        }
+        if found.outstanding.is_none() {
+            return terminating.await;
+        }
         tokio::join!(cancelling, terminating).1
     }
 
