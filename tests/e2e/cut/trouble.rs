@@ -1,4 +1,5 @@
-//! Ends that the gate's own troubles bring: a recording or a store that is lost, a stop, a crash, a clock that jumps.
+//! Ends that the gate's own troubles bring: a recording or a store that is lost, a crash, a machine
+//! that slept. (`ops::ending` has the drain.)
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -88,43 +89,6 @@ async fn store_lost() {
         (seen.tag == b'R' && wire.link(&world.gate.url()).await.is_ok()).then_some(())
     };
     curfew_harness::until("links to be shown again", LIMIT, back).await.unwrap();
-}
-
-#[tokio::test]
-async fn drained() {
-    let mut world = World::open(|mut options| {
-        options.server = "drain = \"3s\"".to_owned();
-        options
-    })
-    .await;
-    let (alice, erin) = tokio::join!(world.signed_in("alice"), world.auditor());
-    let grant = world.grant(&alice, "orders_read", "30m").await;
-    let mut wire = world.signed_in_wire(&alice, "orders_read").await;
-    let mut waiting = world.wire("orders_write").await;
-    waiting.link(&world.gate.url()).await.unwrap();
-    world.gate.term().unwrap();
-    // Whoever comes now is told so; who works may go on until the drain is over.
-    let refused = async || {
-        let mut late = world.wire("orders_read").await;
-        let told = late.until(b'E').await.ok()?.pop()?;
-        (told.field('C').as_deref() == Some("57P03")).then_some(told)
-    };
-    let (told, _) = curfew_harness::until("new sessions to be refused", LIMIT, refused).await.unwrap();
-    assert!(told.field('M').unwrap().contains("shut down"), "{told:?}");
-    wire.query("select 1").await.unwrap();
-    wire.until(b'Z').await.unwrap();
-    let rest = wire.rest().await.unwrap();
-    let told = messages(&rest).0.pop().unwrap();
-    assert!(
-        told.field('C').as_deref() == Some("57P01") && told.field('M').unwrap().contains("shut down"),
-        "{told:?}"
-    );
-    let output = world.gate.ended(LIMIT).await.unwrap();
-    assert_eq!(output.code, Some(0), "{}", output.stderr);
-    world.gate.restart().await.unwrap();
-    let event = erin.ended(grant["id"].as_str().unwrap()).await;
-    assert_eq!(event["reason"], "drained", "{event}");
-    erin.event("node.stopped", |_| true).await;
 }
 
 #[tokio::test]
