@@ -19,27 +19,6 @@ impl Sessions {
     pub const fn new(parts: Arc<Parts>) -> Self {
         Self(parts)
     }
-
-    /// Ends the session, with its audit event first. `false`: it does not live here.
-    ///
-    /// # Errors
-    /// The store can't be written, and the session lives on.
-    pub async fn kill(&self, id: &SessionId, by: Actor, why: Option<&str>) -> Result<bool, StoreError> {
-        let parts = &self.0;
-        let Some(live) = parts.registry.find(id) else { return Ok(false) };
-        let now = parts.clock.wall();
-        let barred_until = now.checked_add(BAR).unwrap_or(now);
-        let what = What::SessionKilled { session: id.to_string(), barred_until, why: why.map(str::to_owned) };
-        parts.store.audit([by.did(what)]).await?;
-        parts.registry.bar(&live);
-        let notice = words::cut(&live.about, &parts.site, EndReason::Killed, now, why);
-        Ok(live.keeper.end(EndReason::Killed, notice))
-    }
-
-    /// Bytes from the client and from the target so far; `None` where it does not live here.
-    pub fn bytes(&self, id: &SessionId) -> Option<(u64, u64)> {
-        self.0.registry.find(id).map(|live| live.counters.bytes())
-    }
 }
 
 impl LiveSessions for Sessions {
@@ -49,10 +28,21 @@ impl LiveSessions for Sessions {
         by: Actor,
         why: Option<&'a str>,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(self.kill(id, by, why))
+        Box::pin(async move {
+            let parts = &self.0;
+            let Some(live) = parts.registry.find(id) else { return Ok(false) };
+            let now = parts.clock.wall();
+            let barred_until = now.checked_add(BAR).unwrap_or(now);
+            let what =
+                What::SessionKilled { session: id.to_string(), barred_until, why: why.map(str::to_owned) };
+            parts.store.audit([by.did(what)]).await?;
+            parts.registry.bar(&live);
+            let notice = words::cut(&live.about, &parts.site, EndReason::Killed, now, why);
+            Ok(live.keeper.end(EndReason::Killed, notice))
+        })
     }
 
     fn bytes(&self, id: &SessionId) -> Option<(u64, u64)> {
-        self.bytes(id)
+        self.0.registry.find(id).map(|live| live.counters.bytes())
     }
 }
