@@ -10,8 +10,8 @@
 )]
 
 mod cli;
-mod identity;
 mod cut;
+mod identity;
 mod r#loop;
 mod ops;
 mod pages;
