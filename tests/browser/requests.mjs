@@ -68,7 +68,8 @@ async function open(page, path, name) {
 
 const press = async (page, text, clicks = 1) => {
   const button = page.getByRole('button', { name: text, exact: true }).first();
-  await Promise.all([page.waitForNavigation(), clicks === 2 ? button.dblclick() : button.click()]);
+  // The second click breaks the first one's navigation off: whoever double clicks waits for what the page says.
+  await (clicks === 2 ? button.dblclick() : Promise.all([page.waitForNavigation(), button.click()]));
 };
 const unfold = (page, text) => page.locator('summary', { hasText: text }).first().click();
 
