@@ -6,6 +6,7 @@ mod figure;
 mod gate;
 mod pgbench;
 mod postgres;
+mod relay;
 mod shapes;
 mod usage;
 

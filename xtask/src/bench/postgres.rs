@@ -1,14 +1,15 @@
-//! `cargo xtask bench postgres`: a session through the gate, recorded, beside a session without it.
+//! `cargo xtask bench postgres`: a session through the gate, recorded, beside a session without it. For CPU the peer is
+//! a relay that does nothing but TLS: what it takes on a machine, at that moment, no gate there can do without.
 
 use std::time::Duration;
 
-use curfew_harness::postgres::{DATABASE, password};
 use curfew_harness::{Context, Error, Process, Psql, Result};
 
 use super::calls::{self, Calls};
 use super::figure::{Figure, median};
 use super::gate::Bench;
 use super::pgbench::{self, MODES, Mode};
+use super::relay::{self, Relay, Series};
 use super::{release, usage};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -41,6 +42,7 @@ const TRACED: (u32, u32) = (200, 1200);
 pub async fn postgres(quick: bool) -> Result<()> {
     let pace = if quick { QUICK } else { LONG };
     let binary = release("curfew", "curfew")?;
+    let bare = release("curfew-benches", "curfew-benches")?;
     let bench = Bench::start(&binary, pgbench::postgres().await?).await?;
     let mut figures = Vec::new();
     let mut tell = |figure: Figure| {
@@ -49,10 +51,13 @@ pub async fn postgres(quick: bool) -> Result<()> {
     };
     // First, while no memory has been given back that idle sessions could use again.
     tell(Figure::new("idle-session-KiB", idle(&bench).await?).at_most(IDLE_KIB));
-    for (mode, [ours, peer, cpu]) in MODES.into_iter().zip(load(&bench, pace).await?) {
+    let bare = Relay::start(&bare, "thread", &bench.postgres).await?;
+    for (mode, measured) in MODES.into_iter().zip(load(&bench, &bare, pace).await?) {
+        let Load { gate, bare, direct } = measured;
         let mode = mode.name();
-        tell(Figure::new(format!("tps-{mode}"), ours).beside(peer));
-        tell(Figure::new(format!("cpu-s-per-1M-{mode}"), cpu).at_most(CPU));
+        tell(Figure::new(format!("tps-{mode}"), median(gate.tps)).beside(median(direct)));
+        let cpu = Figure::new(format!("cpu-s-per-1M-{mode}"), median(gate.cpu));
+        tell(cpu.beside(median(bare.cpu)).at_most(CPU));
     }
     for mode in MODES {
         let calls = calls(&bench, mode).await?;
@@ -70,27 +75,32 @@ pub async fn postgres(quick: bool) -> Result<()> {
     if short > 0 { Err(Error::new(format!("{short} figures are short of their goals"))) } else { Ok(()) }
 }
 
-/// Straight to Postgres, over TLS.
-fn direct(bench: &Bench) -> Psql {
-    let postgres = Psql::to(bench.postgres.address());
-    postgres.user("orders_read").database(DATABASE).password(&password("orders_read"))
+/// What was measured under one kind of load: through the gate, through a relay that does nothing, straight.
+#[derive(Default)]
+struct Load {
+    gate: Series,
+    bare: Series,
+    direct: Vec<f64>,
 }
 
-/// For each mode: queries a second through the gate and without it, and the gate's CPU seconds for a million.
-async fn load(bench: &Bench, pace: Pace) -> Result<[[f64; 3]; 2]> {
+/// Straight to Postgres, over TLS.
+fn direct(bench: &Bench) -> Psql {
+    relay::client(bench.postgres.address())
+}
+
+/// For each mode, the rounds of all three, interleaved.
+async fn load(bench: &Bench, bare: &Relay, pace: Pace) -> Result<[Load; 2]> {
     let (pid, through, direct) = (bench.gate.pid()?, bench.client()?, direct(bench));
-    let mut series = MODES.map(|_| [const { Vec::new() }; 3]);
+    let mut loads = MODES.map(|_| Load::default());
     for round in 0..pace.rounds {
         eprintln!("xtask: round {} of {}", round + 1, pace.rounds);
-        for (mode, [ours, peer, cpu]) in MODES.into_iter().zip(&mut series) {
-            peer.push(pgbench::select(&direct, mode, pace.queries).await?.tps);
-            let before = usage::cpu_seconds(pid)?;
-            let ran = pgbench::select(&through, mode, pace.queries).await?;
-            cpu.push((usage::cpu_seconds(pid)? - before) / ran.queries * 1e6);
-            ours.push(ran.tps);
+        for (mode, load) in MODES.into_iter().zip(&mut loads) {
+            load.direct.push(pgbench::select(&direct, mode, pace.queries).await?.tps);
+            bare.round(&mut load.bare, mode, pace.queries).await?;
+            load.gate.round(pid, &through, mode, pace.queries).await?;
         }
     }
-    Ok(series.map(|series| series.map(median)))
+    Ok(loads)
 }
 
 async fn calls(bench: &Bench, mode: Mode) -> Result<Calls> {
