@@ -10,11 +10,13 @@
 )]
 
 mod cli;
+mod countdown;
 mod cut;
 mod identity;
 mod r#loop;
 mod ops;
 mod pages;
+mod recording;
 mod startup;
 mod verifier;
 mod world;

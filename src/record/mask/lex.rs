@@ -48,6 +48,16 @@ pub struct Token {
 pub struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
+    /// Backslashes are taken to escape nothing in plain literals, as is the default since Postgres 9.1.
+    standard: bool,
+}
+
+/// Whether a server with the default settings could read all of this text. One that it can't read, it can't run either.
+pub fn is_clear(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let closes =
+        memchr::memchr3(b'\'', b'"', b'$', bytes).is_none() && memchr::memmem::find(bytes, b"/*").is_none();
+    closes || Lexer { standard: true, ..Lexer::new(text) }.all(|token| token.kind != Kind::Unclear)
 }
 
 fn starts_word(byte: u8) -> bool {
@@ -66,7 +76,7 @@ impl<'a> Lexer<'a> {
     /// Reads this text from its beginning.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self { text: text.as_bytes(), at: 0 }
+        Self { text: text.as_bytes(), at: 0, standard: false }
     }
 
     fn byte(&self, at: usize) -> Option<u8> {
@@ -122,6 +132,7 @@ impl<'a> Lexer<'a> {
         loop {
             match self.byte(at)? {
                 b'\\' if escapes => at += 2,
+                b'\\' if self.standard => at += 1,
                 // Would this quote close the literal? Only the server's setting knows.
                 b'\\' if self.byte(at + 1) == Some(b'\'') => return None,
                 b'\\' => at += if self.byte(at + 1) == Some(b'\\') { 2 } else { 1 },
@@ -289,6 +300,14 @@ mod tests {
             assert_eq!(lexed(unclear), [(Kind::Unclear, unclear)]);
         }
         assert_eq!(lexed(r"'\\'"), [(Kind::Literal, r"'\\'")], "two backslashes escape no quote either way");
+        for clear in
+            ["select 1", r"select '\' || E'\'' || $$'$$ /* ' */ -- '", "select \"it's\", 'it''s', $1"]
+        {
+            assert!(is_clear(clear), "{clear}");
+        }
+        for unclear in ["'open", r"E'open\'", "\"open", "/* /* */", "$a$ open $b$"] {
+            assert!(!is_clear(unclear), "{unclear}");
+        }
     }
 
     proptest! {

@@ -5,7 +5,8 @@
 //!   matches), every literal, number and comment is masked, up to the end of that statement.
 //! - `password=…` in connection strings and `scheme://user:password@` in URLs are masked wherever they stand.
 //! - A literal that a contract's mask matches is masked.
-//! - From where a text cannot be read for certain, all of it is masked.
+//! - A text with a quote or a comment that is not closed has all its literals masked, and its error: no server has run it,
+//!   and nobody can tell what it was meant to hide. From where it cannot be read for certain, all of it is masked.
 //! - A message is masked from its first such word on.
 //!
 //! It masks rather too much than too little, never panics, and allocates only where there is something to mask.
@@ -65,11 +66,11 @@ impl Masker {
     /// Masks the SQL of one or several statements.
     #[must_use]
     pub fn statement<'a>(&self, text: &'a str) -> Masked<'a> {
-        if self.triggers(text) {
-            Masked { text: Cow::Owned(self.masked(text, 0)), sensitive: true }
-        } else {
-            Masked { text: Cow::Borrowed(text), sensitive: false }
+        let clear = lex::is_clear(text);
+        if clear && !self.triggers(text) {
+            return Masked { text: Cow::Borrowed(text), sensitive: false };
         }
+        Masked { text: Cow::Owned(self.masked(text, 0, !clear)), sensitive: true }
     }
 
     /// Masks a value on its own: the text of a parameter.
@@ -118,8 +119,8 @@ impl Masker {
         }
     }
 
-    fn masked(&self, text: &str, depth: u32) -> String {
-        let mut writer = Writer { masker: self, text, out: String::with_capacity(text.len()), depth };
+    fn masked(&self, text: &str, depth: u32, all: bool) -> String {
+        let mut writer = Writer { masker: self, text, out: String::with_capacity(text.len()), depth, all };
         writer.write();
         writer.out
     }
@@ -144,6 +145,8 @@ struct Writer<'m, 't> {
     text: &'t str,
     out: String,
     depth: u32,
+    /// Nothing in it can be told for certain: all its literals are secret.
+    all: bool,
 }
 
 /// What the statement at hand has told so far.
@@ -179,7 +182,7 @@ impl Writer<'_, '_> {
         matches.sort_unstable();
         let mut matches = matches.into_iter().peekable();
         let mut matched_up_to = 0;
-        let mut seen = Seen::default();
+        let mut seen = Seen::of(self.all);
         for token in Lexer::new(self.text) {
             while let Some((_, end)) = matches.next_if(|(start, _)| *start < token.span.end) {
                 matched_up_to = matched_up_to.max(end);
@@ -203,7 +206,7 @@ impl Writer<'_, '_> {
         match token.kind {
             Kind::Space | Kind::Placeholder => self.out.push_str(text),
             Kind::Semicolon => {
-                *seen = Seen::default();
+                *seen = Seen::of(self.all);
                 self.out.push_str(text);
             }
             Kind::Word | Kind::QuotedName => {
@@ -250,7 +253,7 @@ impl Writer<'_, '_> {
         let ends = (text.get(..delimiter), text.get(delimiter..text.len().saturating_sub(delimiter)));
         let (Some(delimiter), Some(body)) = ends else { return self.mask() };
         let masked = if self.masker.triggers(body) {
-            let masked = self.masker.masked(body, self.depth + 1);
+            let masked = self.masker.masked(body, self.depth + 1, false);
             Cow::Owned(conninfo::mask_unquoted(&masked).unwrap_or(masked))
         } else {
             Cow::Borrowed(body)
@@ -293,6 +296,11 @@ impl Writer<'_, '_> {
 }
 
 impl Seen {
+    /// Nothing yet; `secret`, where that is known beforehand.
+    fn of(secret: bool) -> Self {
+        Self { secret, ..Self::default() }
+    }
+
     fn word(&mut self, word: &str) {
         let is = |words: &[&str]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
         self.about_roles |= self.words == 1 && is(&["role", "user", "group"]);

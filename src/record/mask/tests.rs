@@ -16,12 +16,26 @@ fn plain_sql_is_borrowed_as_it_is() {
         "",
         "SELECT abalance FROM pgbench_accounts WHERE aid = 7",
         "INSERT INTO notes VALUES ('it''s pass work', $$now$$) -- who, why",
-        "SELECT 'http://example.com/a', x::text, 'don",
+        "SELECT 'http://example.com/a', x::text, 'don''t'",
+        r"SELECT 'C:\', E'\'' || $q$'$q$ /* don't */ -- don't",
         "UPDATE bypass SET walk = 'passe' WHERE w = 'www'",
     ] {
         let masked = Masker::default().statement(text);
         assert_eq!(masked, Masked { text: Cow::Borrowed(text), sensitive: false });
         assert!(matches!(masked.text, Cow::Borrowed(_)));
+    }
+}
+
+/// Design: what doesn't lex has all its literals masked, whatever they are about.
+#[test]
+fn what_does_not_lex_has_all_its_literals_masked() {
+    for (text, shown) in [
+        ("SELECT 'hunter2', 7, 'hunter2", "SELECT '***', '***', '***'"),
+        ("SELECT 'hunter2'; SELECT $$hunter2$$ || \"hunter2", "SELECT '***'; SELECT '***' || '***'"),
+        ("SELECT 'hunter2' /* hunter2", "SELECT '***' '***'"),
+    ] {
+        let masked = Masker::default().statement(text);
+        assert_eq!((&*masked.text, masked.sensitive), (shown, true), "{text}");
     }
 }
 
@@ -118,7 +132,7 @@ fn what_is_no_secret_stays_readable() {
         masked("DO $a$ BEGIN PERFORM 'b'; ALTER ROLE bob PASSWORD 'x'; END $a$"),
         "DO $a$ BEGIN PERFORM 'b'; ALTER ROLE bob PASSWORD '***'; END $a$"
     );
-    assert_eq!(masked("SELECT 'a', 'password', 'b"), "SELECT 'a', '***', '***'");
+    assert_eq!(masked("SELECT 'a', 'password', 'b'"), "SELECT 'a', '***', '***'");
 }
 
 #[test]
