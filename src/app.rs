@@ -34,8 +34,6 @@ pub struct Parts {
     pub links: Links,
     /// Requests and grants.
     pub grants: Grants,
-    /// The names of the targets, in the order of the configuration.
-    pub targets: Vec<String>,
     /// The sessions that live on this node.
     pub sessions: Arc<dyn LiveSessions>,
     /// The recordings.

@@ -1,4 +1,5 @@
-//! The gate's own keys: the certificate authority's, and the one that signs recordings and checkpoints.
+//! The gate's own keys: those of its certificate authorities, the one that signs recordings and checkpoints, and the
+//! SSH host key.
 //!
 //! Owns their files and the mode of these: a private key is its owner's alone (0600), or it is refused. It never
 //! replaces a key that is there: clients pin the authority, and a recording is worth its signature.
@@ -8,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use curfew_certs::{Authority, CertsError};
+use curfew_certs::{Authority, CertsError, SshKey};
 use jiff::Timestamp;
 
 use crate::audit::{KeyError, SigningKey};
@@ -22,17 +23,53 @@ pub const AUTHORITY_KEY: &str = "authority.key";
 pub const SIGNING_KEY: &str = "signing.key";
 /// Its public half: what a verifier is given. Anybody may read it.
 pub const SIGNING_PUBLIC: &str = "signing.pub";
+/// The private Ed25519 key that signs the gate's SSH host certificate and the SSH certificates of clients.
+pub const SSH_AUTHORITY_KEY: &str = "ssh-authority.key";
+/// Its public half: the one `@cert-authority` line of clients. Anybody may read it.
+pub const SSH_AUTHORITY_PUBLIC: &str = "ssh-authority.pub";
+/// The private Ed25519 key that signs the certificates of sessions at targets. It is another one than that of clients, so
+/// that no client's certificate could ever open a target.
+pub const SSH_SESSIONS_KEY: &str = "ssh-sessions.key";
+/// Its public half: the `TrustedUserCAKeys` of targets. Anybody may read it.
+pub const SSH_SESSIONS_PUBLIC: &str = "ssh-sessions.pub";
+/// The private Ed25519 host key of the SSH port.
+pub const SSH_HOST_KEY: &str = "ssh-host.key";
+
+const FILES: [&str; 9] = [
+    AUTHORITY_KEY,
+    AUTHORITY_CERTIFICATE,
+    SIGNING_KEY,
+    SIGNING_PUBLIC,
+    SSH_AUTHORITY_KEY,
+    SSH_AUTHORITY_PUBLIC,
+    SSH_SESSIONS_KEY,
+    SSH_SESSIONS_PUBLIC,
+    SSH_HOST_KEY,
+];
 
 /// Far more than any key or certificate takes.
 const FILE_MAX: u64 = 64 * 1024;
 
-/// Both, ready for use.
+/// All of them, ready for use.
 #[derive(Debug)]
 pub struct Keys {
     /// Signs server and client certificates.
     pub authority: Authority,
     /// Signs recordings and checkpoints.
     pub signing: SigningKey,
+    /// For SSH.
+    pub ssh: SshKeys,
+}
+
+/// The keys that SSH needs.
+#[derive(Debug)]
+pub struct SshKeys {
+    /// Signs the host certificate and those of clients.
+    pub authority: SshKey,
+    /// Signs those of sessions at targets.
+    pub sessions: SshKey,
+    /// The gate's host key.
+    pub host: SshKey,
 }
 
 /// Why there are no keys. Never holds key material.
@@ -70,11 +107,18 @@ impl Keys {
             Authority::generate(now).map_err(|error| KeysError::Authority(folder.into(), error))?;
         let in_signing = |error| KeysError::Signing(folder.join(SIGNING_KEY), error);
         let (signing, signing_pem) = SigningKey::generate().map_err(in_signing)?;
+        let in_ssh = |error| KeysError::Authority(folder.into(), error);
+        let ssh = SshKeys::generate().map_err(in_ssh)?;
         let files = [
             (AUTHORITY_KEY, authority.key_pem(), 0o600),
             (AUTHORITY_CERTIFICATE, authority.certificate_pem(), 0o644),
             (SIGNING_KEY, signing_pem, 0o600),
             (SIGNING_PUBLIC, signing.public_pem().map_err(in_signing)?, 0o644),
+            (SSH_AUTHORITY_KEY, ssh.authority.private_pem().map_err(in_ssh)?, 0o600),
+            (SSH_AUTHORITY_PUBLIC, public_text(&ssh.authority).map_err(in_ssh)?, 0o644),
+            (SSH_SESSIONS_KEY, ssh.sessions.private_pem().map_err(in_ssh)?, 0o600),
+            (SSH_SESSIONS_PUBLIC, public_text(&ssh.sessions).map_err(in_ssh)?, 0o644),
+            (SSH_HOST_KEY, ssh.host.private_pem().map_err(in_ssh)?, 0o600),
         ];
         if let Some(path) = Self::files(folder).into_iter().find(|path| path.symlink_metadata().is_ok()) {
             return Err(KeysError::There(path));
@@ -89,7 +133,7 @@ impl Keys {
             write_new(&path, &text, mode).map_err(io(&path))?;
         }
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))?;
-        Ok(Self { authority, signing })
+        Ok(Self { authority, signing, ssh })
     }
 
     /// Reads the keys in `folder`.
@@ -104,13 +148,32 @@ impl Keys {
         let path = folder.join(SIGNING_KEY);
         let signing =
             SigningKey::from_pem(&read(&path, true)?).map_err(|error| KeysError::Signing(path, error))?;
-        Ok(Self { authority, signing })
+        let ssh = |name| {
+            let path = folder.join(name);
+            SshKey::load(&read(&path, true)?).map_err(|error| KeysError::Authority(path, error))
+        };
+        let ssh = SshKeys {
+            authority: ssh(SSH_AUTHORITY_KEY)?,
+            sessions: ssh(SSH_SESSIONS_KEY)?,
+            host: ssh(SSH_HOST_KEY)?,
+        };
+        Ok(Self { authority, signing, ssh })
     }
 
     /// The files that [`Keys::create`] writes.
-    pub fn files(folder: &Path) -> [PathBuf; 4] {
-        [AUTHORITY_KEY, AUTHORITY_CERTIFICATE, SIGNING_KEY, SIGNING_PUBLIC].map(|name| folder.join(name))
+    pub fn files(folder: &Path) -> [PathBuf; 9] {
+        FILES.map(|name| folder.join(name))
     }
+}
+
+impl SshKeys {
+    fn generate() -> Result<Self, CertsError> {
+        Ok(Self { authority: SshKey::generate()?, sessions: SshKey::generate()?, host: SshKey::generate()? })
+    }
+}
+
+fn public_text(key: &SshKey) -> Result<String, CertsError> {
+    Ok(format!("{}\n", key.public_line()?))
 }
 
 /// Writes a file that must not be there yet, durably.
@@ -154,15 +217,16 @@ mod tests {
         let made = Keys::create(&keys, now()).unwrap();
         assert_eq!(mode(&keys), 0o700);
         let modes: Vec<u32> = Keys::files(&keys).iter().map(|path| mode(path)).collect();
-        assert_eq!(modes, [0o600, 0o644, 0o600, 0o644]);
+        assert_eq!(modes, [0o600, 0o644, 0o600, 0o644, 0o600, 0o644, 0o600, 0o644, 0o600]);
         let loaded = Keys::load(&keys).unwrap();
         assert_eq!(loaded.authority.fingerprint(), made.authority.fingerprint());
         assert_eq!(loaded.signing.id(), made.signing.id());
+        assert_eq!(loaded.ssh.host.fingerprint(), made.ssh.host.fingerprint());
     }
 
     #[test]
     fn a_key_that_others_may_read_is_refused() {
-        for name in [AUTHORITY_KEY, SIGNING_KEY] {
+        for name in [AUTHORITY_KEY, SIGNING_KEY, SSH_AUTHORITY_KEY, SSH_SESSIONS_KEY, SSH_HOST_KEY] {
             let folder = tempfile::tempdir().unwrap();
             Keys::create(folder.path(), now()).unwrap();
             fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o644)).unwrap();
@@ -174,7 +238,7 @@ mod tests {
 
     #[test]
     fn keys_are_never_replaced_and_a_missing_one_is_named() {
-        for name in [AUTHORITY_KEY, AUTHORITY_CERTIFICATE, SIGNING_KEY, SIGNING_PUBLIC] {
+        for name in FILES {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(name), "mine").unwrap();
             assert!(matches!(Keys::create(folder.path(), now()), Err(KeysError::There(_))));

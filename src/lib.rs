@@ -3,6 +3,7 @@
 //! The library behind the one binary. Dependencies point one way: `serve` wires the core and the
 //! adapters; the core knows adapters by their interface only (docs/architecture.md).
 
+pub mod adapters;
 pub mod api;
 pub mod app;
 pub mod audit;

@@ -1,5 +1,5 @@
 //! Curfew's certificate authority: it makes the gate's own server certificates and the short-lived client
-//! certificates of `curfew login`, and judges what a client presents.
+//! certificates of `curfew login`, in X.509 and for SSH, and judges what a client presents.
 //!
 //! Time is always passed in. This crate never writes a file, never logs, and never decides who may reach what: a
 //! certificate only proves which sign-in its holder has.
@@ -9,6 +9,7 @@ mod client;
 mod error;
 mod judge;
 mod server;
+mod ssh;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -18,4 +19,5 @@ pub use client::{ClientCertificate, ClientSubject};
 pub use error::CertsError;
 pub use judge::{ClientCertError, ClientIdentity};
 pub use server::{Now, OwnCertificate, ServerCertificate, fixed_certificate};
+pub use ssh::{SessionCertificate, SshCertError, SshIdentity, SshKey, ssh_fingerprint};
 pub use tls::{ClientCertificates, server_config};

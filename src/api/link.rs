@@ -36,6 +36,8 @@ struct LinkPage {
     /// The browser's address, where it is not the client's.
     elsewhere: Option<String>,
     used: bool,
+    /// What to type into the program.
+    digits: Option<String>,
     access: Access,
 }
 
@@ -48,6 +50,8 @@ enum Access {
     Waiting(Box<RequestView>),
     /// There is none: the form that asks, and the last request, where it was denied.
     Form(Box<AskForm>, Option<Box<RequestView>>),
+    /// The program has not said yet what it wants.
+    Later,
     /// No contract would give it.
     Nothing,
 }
@@ -84,7 +88,10 @@ async fn page(app: &App, id: &LinkId, browser: &Browser, link: LinkView) -> Resu
     }
     let used = link.used_by.is_some();
     let access = if used { access(app, id, browser, &link.about).await? } else { Access::Nothing };
-    let shell = browser.shell(format!("{} to {}", link.about.program, link.about.target));
+    let shell = browser.shell(match link.about.target.as_str() {
+        "" => link.about.program.clone(),
+        target => format!("{} to {target}", link.about.program),
+    });
     Ok(LinkPage {
         shell: if matches!(access, Access::Waiting(_)) { shell.refresh(REFRESH) } else { shell },
         access,
@@ -92,12 +99,16 @@ async fn page(app: &App, id: &LinkId, browser: &Browser, link: LinkView) -> Resu
         email: me.email.clone(),
         elsewhere: link.elsewhere.map(|address| address.to_string()),
         used,
+        digits: link.digits,
         about: link.about,
     })
 }
 
 /// What the person holds of what the program asks for, or what can be done about it.
 async fn access(app: &App, id: &LinkId, browser: &Browser, about: &Connecting) -> Result<Access, Problem> {
+    if about.target.is_empty() {
+        return Ok(Access::Later);
+    }
     let caller = Caller::from(browser);
     let person = caller.person();
     let now = app.clock.wall();

@@ -14,7 +14,6 @@ pub mod headers;
 mod link;
 pub mod next;
 mod oauth;
-pub mod offers;
 pub mod page;
 mod pages;
 pub mod problem;

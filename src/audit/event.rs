@@ -258,6 +258,26 @@ pub enum What {
         /// Why: `logout`, `expired`, `revoked`, `identity_disabled`.
         why: String,
     },
+    /// A key was bound to a sign-in: its holder is signed in by it from now on.
+    #[serde(rename = "key.bound")]
+    KeyBound {
+        /// The sign-in's id.
+        signin: String,
+        /// `SHA256:…`
+        fingerprint: String,
+        /// When the sign-in, and the key with it, ends by itself.
+        until: Timestamp,
+    },
+    /// A key was taken away from a sign-in.
+    #[serde(rename = "key.removed")]
+    KeyRemoved {
+        /// The sign-in's id.
+        signin: String,
+        /// Whose it was.
+        identity: String,
+        /// `SHA256:…`
+        fingerprint: String,
+    },
     /// A provider asserted what its entry does not let it assert.
     #[serde(rename = "signin.claims_dropped")]
     ClaimsDropped {

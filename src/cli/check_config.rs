@@ -103,7 +103,7 @@ fn secrets(config: &Config) -> Result<Vec<String>, CliError> {
     let of_accounts = config.targets.iter().flat_map(|target| {
         let account =
             |account: &crate::config::Account| format!("the account {} on {}", account.name, target.name);
-        target.accounts.iter().map(move |one| (account(one), &one.secret))
+        target.accounts.iter().filter_map(move |one| Some((account(one), one.secret.as_ref()?)))
     });
     let mut notes = Vec::new();
     for (whose, secret) in of_providers.chain(of_accounts) {

@@ -16,6 +16,8 @@ pub struct Listen {
     pub http: Listener,
     /// The Postgres port.
     pub postgres: PostgresListener,
+    /// The SSH port; left out, SSH is not served.
+    pub ssh: Option<SshListener>,
     /// Where Prometheus scrapes, over plain HTTP; left out, nowhere.
     pub metrics: Option<SocketAddr>,
     /// How much at once.
@@ -44,6 +46,15 @@ pub struct PostgresListener {
     pub proxy_protocol: bool,
     /// What happens to a client that does not ask for TLS.
     pub plaintext: Plaintext,
+}
+
+/// The SSH port. Its host key and host certificate are Curfew's own.
+#[derive(Debug, Clone)]
+pub struct SshListener {
+    /// Where it listens; port 0 lets the kernel pick.
+    pub address: SocketAddr,
+    /// Whether trusted proxies announce clients by the PROXY protocol.
+    pub proxy_protocol: bool,
 }
 
 /// A listener's certificate.
@@ -107,8 +118,8 @@ impl Listen {
         let postgres = section.table("postgres", |inner| PostgresListener::read(inner, base, server));
         let metrics = section.optional_table("metrics", address);
         let limits = section.optional_table("limits", Limits::read).unwrap_or_default();
-        section.not_yet("ssh", "it serves Postgres only; remove the key");
-        Some(Self { http: http?, postgres: postgres?, metrics, limits })
+        let ssh = section.optional_table("ssh", |inner| SshListener::read(inner, server));
+        Some(Self { http: http?, postgres: postgres?, ssh, metrics, limits })
     }
 }
 
@@ -151,6 +162,14 @@ impl PostgresListener {
             return None;
         }
         Some(Self { address, tls, proxy_protocol, plaintext })
+    }
+}
+
+impl SshListener {
+    fn read(section: &Section<'_>, server: Option<&Server>) -> Option<Self> {
+        let address = address(section);
+        let proxy_protocol = proxy_protocol(section, server);
+        Some(Self { address: address?, proxy_protocol })
     }
 }
 

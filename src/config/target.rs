@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use curfew_adapter::{HostPort, Protocol, TargetTls, TlsMode};
+use curfew_adapter::{HostKeys, HostPort, Login, Protocol, TargetTls, TlsMode};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -23,10 +23,12 @@ pub struct Target {
     pub address: HostPort,
     /// For contracts to match.
     pub labels: BTreeMap<String, String>,
-    /// The databases that may be opened there; the first is opened where the client names none.
+    /// The databases that may be opened there; the first is opened where the client names none. Postgres; else none.
     pub databases: Vec<String>,
-    /// How TLS is spoken to it, ready to use.
+    /// How TLS is spoken to it, ready to use. Postgres.
     pub tls: TargetTls,
+    /// By what it proves that it is the right one. SSH.
+    pub host_keys: HostKeys,
     /// The logins that the gate holds there, at least one.
     pub accounts: Vec<Account>,
 }
@@ -34,10 +36,12 @@ pub struct Target {
 /// A login on a target.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The database role, spelled exactly so.
+    /// The database role or Unix user, spelled exactly so.
     pub name: String,
-    /// Its password, which never leaves the gate.
-    pub secret: SecretSource,
+    /// Its password or private key, which never leaves the gate; `None` where it takes neither.
+    pub secret: Option<SecretSource>,
+    /// How the gate signs in with it.
+    pub login: Login,
 }
 
 impl Target {
@@ -52,7 +56,10 @@ impl Target {
             name: self.name.clone(),
             protocol: self.protocol,
             labels: self.labels.clone(),
-            databases: Databases::Only(self.databases.iter().cloned().collect()),
+            databases: match self.databases.as_slice() {
+                [] => Databases::Any,
+                names => Databases::Only(names.iter().cloned().collect()),
+            },
         }
     }
 
@@ -60,7 +67,7 @@ impl Target {
         let name = section.require("name", "\"orders\"");
         let at = name.as_ref().map_or(section.mark(), Value::mark);
         let name = name.and_then(|value| words::name(&value));
-        let protocol = section.require("protocol", "\"postgres\"").and_then(|value| {
+        let protocol = section.require("protocol", "\"postgres\" or \"ssh\"").and_then(|value| {
             let known: Vec<_> = Protocol::ALL.iter().map(|protocol| (protocol.as_str(), *protocol)).collect();
             value.one_of(&known)
         });
@@ -68,13 +75,25 @@ impl Target {
             .require("address", "\"orders-db.internal:5432\"")
             .and_then(|value| words::host_port(&value));
         let labels = section.string_map("labels");
-        let databases = non_empty(section, "databases", "[\"orders\"]", object_name);
-        let tls = section.table("tls", |section| read_tls(section, base));
+        let (databases, tls, host_keys) = match protocol {
+            // Which keys belong here can't be known.
+            None => (None, None, None),
+            Some(Protocol::Postgres) => (
+                non_empty(section, "databases", "[\"orders\"]", object_name),
+                section.table("tls", |section| read_tls(section, base)),
+                Some(HostKeys::default()),
+            ),
+            Some(Protocol::Ssh) => (
+                Some(Vec::new()),
+                no_tls(section),
+                section.table("host_keys", |keys| read_host_keys(keys, base)),
+            ),
+        };
         let accounts = non_empty(
             section,
             "accounts",
             "[{ name = \"orders_read\", secret = { file = \"secrets/orders_read\" } }]",
-            |value| value.table(|section| Account::read(section, base)),
+            |value| value.table(|section| Account::read(section, base, protocol)),
         );
         if let Some(accounts) = &accounts {
             refuse_twins(
@@ -90,6 +109,7 @@ impl Target {
             labels,
             databases: databases?,
             tls: tls?,
+            host_keys: host_keys?,
             accounts: accounts?.into_iter().map(|(account, _)| account).collect(),
         };
         Some((target, at))
@@ -97,13 +117,75 @@ impl Target {
 }
 
 impl Account {
-    fn read(section: &Section<'_>, base: &Path) -> Option<(Self, Mark)> {
+    fn read(section: &Section<'_>, base: &Path, protocol: Option<Protocol>) -> Option<(Self, Mark)> {
         let name = section.require("name", "\"orders_read\"").and_then(|value| object_name(&value));
-        let secret = section
-            .require("secret", "{ file = \"secrets/orders_read\" }")
-            .and_then(|value| SecretSource::read_value(&value, base));
-        Some((Self { name: name?, secret: secret? }, section.mark()))
+        let (login, secret) = match protocol {
+            Some(Protocol::Ssh) => read_login(section, base)?,
+            Some(Protocol::Postgres) | None => {
+                let secret = section.require("secret", "{ file = \"secrets/orders_read\" }");
+                (Login::Password, Some(secret.and_then(|value| SecretSource::read_value(&value, base))?))
+            }
+        };
+        Some((Self { name: name?, secret, login }, section.mark()))
     }
+}
+
+/// `certificate = true`, `key = { file = … }`, `agent = "SOCKET"` or `secret = { … }`: exactly one of them.
+fn read_login(section: &Section<'_>, base: &Path) -> Option<(Login, Option<SecretSource>)> {
+    let given = ["certificate", "key", "agent", "secret"].into_iter().filter(|key| section.has(key)).count();
+    let source = |key: &str| section.get(key).and_then(|value| SecretSource::read_value(&value, base));
+    let (secret, key) = (source("secret"), source("key"));
+    let agent = section.optional_string("agent").map(|path| resolve(base, &path));
+    let certificate = section.optional_bool("certificate");
+    if given != 1 || certificate == Some(false) {
+        section.problem(
+            "must say how the gate signs in with it, in one way: `certificate = true`, `key = { file = \"…\" }`, \
+             `agent = \"/run/agent.sock\"`, or `secret = { file = \"…\" }` for a password",
+        );
+        return None;
+    }
+    Some(match (certificate, agent) {
+        (Some(_), _) => (Login::Certificate, None),
+        (None, Some(socket)) => (Login::Agent(socket), None),
+        (None, None) => match key {
+            Some(key) => (Login::Key, Some(key)),
+            None => (Login::Password, Some(secret?)),
+        },
+    })
+}
+
+/// An SSH target has no TLS.
+fn no_tls(section: &Section<'_>) -> Option<TargetTls> {
+    let tls = TargetTls::new(TlsMode::Disable, RootCertStore::empty());
+    tls.map_err(|error| section.problem(format!("TLS can't be set up: {error}"))).ok()
+}
+
+/// `host_keys = { known_hosts = "FILE", pinned = ["ssh-ed25519 …"], authorities = ["ssh-ed25519 …"] }`
+fn read_host_keys(section: &Section<'_>, base: &Path) -> Option<HostKeys> {
+    let known_hosts = section.get("known_hosts").map(|value| {
+        let path = resolve(base, &value.string()?);
+        let read = std::fs::read_to_string(&path);
+        value.check(read.map_err(|error| format!("names {}, which can't be read: {error}", path.display())))
+    });
+    let lines = |key: &str| {
+        section.get(key).map_or(Some(Vec::new()), |value| {
+            value.list_of(|element| {
+                let line = element.string()?;
+                let known = curfew_certs::ssh_fingerprint(&line);
+                let known = known.map_err(|_| "must be public keys such as \"ssh-ed25519 AAAA…\"");
+                element.check(known).map(|_| line)
+            })
+        })
+    };
+    let (pinned, authorities) = (lines("pinned"), lines("authorities"));
+    if !["known_hosts", "pinned", "authorities"].iter().any(|key| section.has(key)) {
+        section.problem(
+            "must say by what the host is known: `pinned = [\"ssh-ed25519 …\"]`, `known_hosts = \"FILE\"` or \
+             `authorities = [\"ssh-ed25519 …\"]`",
+        );
+    }
+    let known_hosts = known_hosts.map_or(Some(String::new()), |read| read)?;
+    Some(HostKeys { known_hosts, pinned: pinned?, authorities: authorities? })
 }
 
 pub(super) fn read_all(root: &Section<'_>, base: &Path) -> Vec<Target> {

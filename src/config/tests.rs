@@ -100,7 +100,7 @@ fn the_example_reads() {
     assert_eq!(target.address.to_string(), "orders-db.internal:5432");
     assert_eq!(
         target.account("orders_read").unwrap().secret,
-        SecretSource::Env("ORDERS_READ_PASSWORD".into())
+        Some(SecretSource::Env("ORDERS_READ_PASSWORD".into()))
     );
     assert!(target.account("ORDERS_READ").is_none() && config.target("Orders").is_none());
     assert!(target.facts().databases.allow("orders") && !target.facts().databases.allow("Orders"));

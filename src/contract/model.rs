@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use curfew_adapter::{ParameterPolicy, Protocol, RecordPolicy};
+use curfew_adapter::{ParameterPolicy, Protocol, RecordPolicy, ResultPolicy};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
@@ -135,6 +135,23 @@ pub struct What {
     pub accounts: BTreeSet<String>,
     /// Databases; `None`: those of the target's entry.
     pub databases: Option<BTreeSet<String>>,
+    /// What may be done there, in the words of the target's adapter; `None`: the adapter's default.
+    pub allow: Option<BTreeSet<String>>,
+}
+
+impl What {
+    /// What may be done on a target that speaks `protocol`.
+    #[must_use]
+    pub fn allow_on(&self, protocol: Protocol) -> BTreeSet<String> {
+        let words = crate::adapters::words(protocol);
+        match (&self.allow, words) {
+            (_, None) => BTreeSet::new(),
+            (None, Some(words)) => words.default.iter().map(|word| (*word).to_owned()).collect(),
+            (Some(allow), Some(words)) => {
+                allow.iter().filter(|word| (words.check)(word).is_ok()).cloned().collect()
+            }
+        }
+    }
 }
 
 /// `targets = { names }` or `targets = { protocol, labels }`: a target must fit every part that is there.
@@ -236,10 +253,16 @@ pub enum ExtendApproval {
 }
 
 /// `[record]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// How much of a statement's parameters is kept.
     pub parameters: ParameterPolicy,
+    /// How much of what comes back is kept.
+    #[serde(default)]
+    pub results: ResultPolicy,
+    /// Whether what is typed into terminals is kept.
+    #[serde(default)]
+    pub input: bool,
     /// Patterns of what to mask wherever text is recorded, in the syntax of the regex crate; each is valid.
     pub mask: BTreeSet<String>,
 }
@@ -248,6 +271,12 @@ impl Record {
     /// As an adapter is told. Strict: where it can't be recorded, the session ends.
     #[must_use]
     pub fn policy(&self) -> RecordPolicy {
-        RecordPolicy { parameters: self.parameters, mask: self.mask.iter().cloned().collect(), strict: true }
+        RecordPolicy {
+            parameters: self.parameters,
+            results: self.results,
+            input: self.input,
+            mask: self.mask.iter().cloned().collect(),
+            strict: true,
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use curfew_adapter::{ParameterPolicy, Protocol};
+use curfew_adapter::{ParameterPolicy, Protocol, ResultPolicy};
 use jiff::tz::TimeZone;
 use regex::Regex;
 
@@ -64,9 +64,7 @@ fn contract(root: &Section<'_>, text: &str) -> Option<Contract> {
     });
     let approve = approve(root);
     let end = root.optional_table("end", end).unwrap_or_default();
-    let record = root
-        .optional_table("record", record)
-        .unwrap_or(Record { parameters: ParameterPolicy::Full, mask: BTreeSet::new() });
+    let record = root.optional_table("record", record).unwrap_or_default();
     not_yet(root, &["ramp"]);
     let (name, description) = head?;
     Some(Contract {
@@ -165,8 +163,21 @@ fn what(section: &Section<'_>) -> Option<What> {
         section.require("targets", "{ names = [\"orders\"] }").and_then(|value| value.table(targets));
     let accounts = section.require("accounts", "[\"orders_read\"]").and_then(|value| filled(&value));
     let databases = section.get("databases").and_then(|value| filled(&value));
-    not_yet(section, &["allow"]);
-    Some(What { targets: targets?, accounts: accounts?, databases })
+    let allow = section.get("allow").and_then(|value| allow(&value));
+    Some(What { targets: targets?, accounts: accounts?, databases, allow })
+}
+
+/// Words of adapters: each must be one of some adapter's.
+fn allow(value: &Value<'_>) -> Option<BTreeSet<String>> {
+    let words = filled(value)?;
+    for word in &words {
+        let checks = crate::adapters::WORDS.iter().map(|adapter| (adapter.check)(word));
+        let wrong = checks.collect::<Result<Vec<_>, _>>().err();
+        if let Some(why) = wrong {
+            value.problem(format_args!("has \"{word}\", which {why}"));
+        }
+    }
+    Some(words)
 }
 
 fn targets(section: &Section<'_>) -> Option<Targets> {
@@ -321,8 +332,15 @@ fn record(section: &Section<'_>) -> Option<Record> {
         }
         Some(patterns.into_iter().collect())
     });
-    not_yet(section, &["results", "input"]);
-    Some(Record { parameters: parameters.unwrap_or(ParameterPolicy::Full), mask: mask.unwrap_or_default() })
+    let results =
+        section.optional_one_of("results", &[("none", ResultPolicy::None), ("full", ResultPolicy::Full)]);
+    let input = section.optional_bool("input");
+    Some(Record {
+        parameters: parameters.unwrap_or_default(),
+        results: results.unwrap_or_default(),
+        input: input.unwrap_or_default(),
+        mask: mask.unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]

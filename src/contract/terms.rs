@@ -3,6 +3,7 @@
 //! Owns the question whether one grant may prolong a session that lives under another. It never knows of time: when
 //! a grant admits is the grant's own matter.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub struct GrantTerms {
     pub account: String,
     /// Databases that may be opened.
     pub databases: Databases,
+    /// What may be done there, in the adapter's words.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub allow: BTreeSet<String>,
     /// What the recording must hold and hide.
     pub record: Record,
     /// Seconds without traffic after which a session ends.
@@ -36,6 +40,7 @@ impl GrantTerms {
             target: target.name.clone(),
             account: account.to_owned(),
             databases: contract.databases_on(target),
+            allow: contract.what.allow_on(target.protocol),
             record: contract.record.clone(),
             idle: contract.end.idle,
             sessions: contract.end.sessions,
@@ -49,8 +54,11 @@ impl GrantTerms {
     pub fn contains(&self, other: &Self) -> bool {
         let reach = self.target == other.target
             && self.account == other.account
-            && self.databases.contain(&other.databases);
+            && self.databases.contain(&other.databases)
+            && other.allow.is_subset(&self.allow);
         let recorded = self.record.parameters <= other.record.parameters
+            && self.record.results <= other.record.results
+            && self.record.input <= other.record.input
             && self.record.mask.is_subset(&other.record.mask);
         reach && recorded && at_most(other.idle, self.idle) && at_most(other.sessions, self.sessions)
     }
@@ -75,7 +83,12 @@ mod tests {
             target: "orders".into(),
             account: "orders_read".into(),
             databases: Databases::Only(["orders".to_owned()].into()),
-            record: Record { parameters: ParameterPolicy::Types, mask: ["iban".to_owned()].into() },
+            allow: ["shell".to_owned()].into(),
+            record: Record {
+                parameters: ParameterPolicy::Types,
+                mask: ["iban".to_owned()].into(),
+                ..Record::default()
+            },
             idle: Some(Duration::from_mins(15)),
             sessions: Some(5),
         }
@@ -89,11 +102,12 @@ mod tests {
     #[test]
     fn each_wider_reach_or_heavier_duty_of_the_session_is_noticed() {
         type Change = fn(&mut GrantTerms);
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 10] = [
             ("other target", |session| session.target = "invoices".into()),
             ("account in other case", |session| session.account = "Orders_Read".into()),
             ("any database", |session| session.databases = Databases::Any),
             ("another database", |session| session.databases = Databases::Only(["hr".to_owned()].into())),
+            ("allowed more", |session| session.allow = ["shell".to_owned(), "agent".to_owned()].into()),
             ("recorded less", |session| session.record.parameters = ParameterPolicy::None),
             ("masked less", |session| session.record.mask.clear()),
             ("idle for ever", |session| session.idle = None),
@@ -114,6 +128,8 @@ mod tests {
             record: Record {
                 parameters: ParameterPolicy::Full,
                 mask: ["iban".to_owned(), "card".to_owned()].into(),
+                input: true,
+                ..Record::default()
             },
             idle: Some(Duration::from_mins(1)),
             sessions: Some(1),

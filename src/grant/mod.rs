@@ -17,8 +17,8 @@ pub use record::{Approval, Decided, RequestKind, RequestRecord, RequestState};
 pub use refused::{GrantRefused, Refused};
 pub use request::{Approved, ApprovedExtension, Facts, Outcome, Request, RequestEvent, Step};
 pub use service::{
-    Approve, Ask, Caller, Choice, Directory, Fault, GrantView, Grants, GrantsError, Known, PersonView,
-    RequestView, Scope, StoreDirectory, Ticked, VoteView,
+    AccountView, Approve, Ask, Caller, Choice, Directory, Fault, GrantView, Grants, GrantsError, Known,
+    Offer, PersonView, RequestView, Scope, StoreDirectory, TargetView, Ticked, VoteView,
 };
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod decide;
 mod directory;
 mod end;
 mod error;
+mod offers;
 mod read;
 mod tick;
 mod view;
@@ -20,6 +21,7 @@ pub use caller::Caller;
 pub use decide::Approve;
 pub use directory::{Directory, Known, StoreDirectory};
 pub use error::{Fault, GrantsError};
+pub use offers::{AccountView, Offer, TargetView};
 pub use read::Scope;
 pub use tick::Ticked;
 pub use view::{GrantView, PersonView, RequestView, VoteView};
@@ -70,6 +72,12 @@ impl Grants {
     #[must_use]
     pub fn contracts(&self) -> &Arc<Contracts> {
         &self.0.contracts
+    }
+
+    /// The names of the targets that are configured now.
+    #[must_use]
+    pub fn target_names(&self) -> Vec<String> {
+        self.0.directory.target_names()
     }
 
     /// The target as it is configured now.

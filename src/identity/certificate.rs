@@ -41,9 +41,7 @@ impl Identities {
     /// # Errors
     /// The request can't be signed.
     pub async fn certify(&self, viewer: &Viewer, request: &[u8]) -> Result<Certified, CertifyError> {
-        let now = self.now();
-        let ends_at =
-            now.saturating_add(self.certificate).unwrap_or(Timestamp::MAX).min(viewer.signin.ends_at);
+        let (now, ends_at) = self.certificate_times(viewer);
         let serial: [u8; 16] = random_bytes();
         let subject = ClientSubject {
             serial,
@@ -64,6 +62,13 @@ impl Identities {
         Ok(Certified { pem: made.pem, ends_at })
     }
 
+    /// Now, and when a certificate of this sign-in ends that is made now.
+    pub(super) fn certificate_times(&self, viewer: &Viewer) -> (Timestamp, Timestamp) {
+        let now = self.now();
+        let ends_at = now.saturating_add(self.certificate).unwrap_or(Timestamp::MAX);
+        (now, ends_at.min(viewer.signin.ends_at))
+    }
+
     /// Judges the chain that a client presented, whose key it has proved to hold.
     ///
     /// # Errors
@@ -80,15 +85,17 @@ impl Identities {
         let standing = standing.ok_or_else(foreign)?;
         match standing.over(self.now()) {
             None => Ok(SignedIn { identity: standing.identity, signin, elsewhere: None }),
-            Some(EndWhy::IdentityDisabled) => Err("your identity was disabled".to_owned()),
-            Some(why) => Err(format!(
-                "the sign-in that the client certificate belongs to is over ({})",
-                match why {
-                    EndWhy::Logout => "you signed out",
-                    EndWhy::Revoked => "it was revoked",
-                    _ => "its time was up",
-                }
-            )),
+            Some(why) => Err(is_over("the sign-in that the client certificate belongs to", why)),
         }
+    }
+}
+
+/// The sentence for a proof whose sign-in is over.
+pub(super) fn is_over(what: &str, why: EndWhy) -> String {
+    match why {
+        EndWhy::IdentityDisabled => "your identity was disabled".to_owned(),
+        EndWhy::Logout => format!("{what} is over (you signed out)"),
+        EndWhy::Revoked => format!("{what} is over (it was revoked)"),
+        EndWhy::Expired => format!("{what} is over (its time was up)"),
     }
 }

@@ -15,9 +15,12 @@ use tokio::sync::mpsc;
 
 use super::service::{Identities, SigninError};
 use super::signin::{EndWhy, Viewer};
+use super::token::{same_digits, six_digits};
 use crate::audit::Actor;
 use crate::config::{LINK_LIFETIME, LinkAddresses};
 
+/// How often the digits may be typed: a guess in 300,000.
+const DIGIT_TRIES: usize = 3;
 /// Wrong addresses that a client is told of.
 const WRONG_TOLD: usize = 3;
 
@@ -34,6 +37,9 @@ pub struct Connecting {
     pub target: String,
     /// The account that it asks for.
     pub account: String,
+    /// Whether its user can type the digits that the page shows: the proof that flows back, with which the browser may
+    /// be anywhere.
+    pub types: bool,
 }
 
 /// All links of this process. Cheap to clone.
@@ -61,13 +67,19 @@ enum State {
     /// Somebody consents at this moment.
     Taken,
     /// Somebody has signed the connection in.
-    Used { by: IdentityId, browser: IpAddr },
+    Used { by: IdentityId, browser: IpAddr, digits: Option<String> },
 }
 
 enum Told {
     WrongAddress(IpAddr),
-    SignedIn(Box<SignedIn>),
+    SignedIn(Box<Agreed>),
     NotMe,
+}
+
+/// Somebody said yes; where the client can type, it still has to bring the digits.
+struct Agreed {
+    who: SignedIn,
+    digits: Option<String>,
 }
 
 /// A link as its page sees it.
@@ -79,6 +91,8 @@ pub struct LinkView {
     pub used_by: Option<IdentityId>,
     /// Whether the browser that used it was elsewhere than the client.
     pub elsewhere: Option<IpAddr>,
+    /// What whoever used it is to type into the client.
+    pub digits: Option<String>,
 }
 
 /// Why a link does nothing for a browser. `Display` is a sentence for the person.
@@ -137,11 +151,18 @@ impl Links {
     pub fn look(&self, id: &LinkId, browser: IpAddr) -> Result<LinkView, LinkError> {
         let mut links = self.lock();
         let entry = self.find(&mut links, id, browser)?;
-        let (used_by, elsewhere) = match &entry.state {
-            State::Used { by, browser } => (Some(by.clone()), elsewhere(&entry.about, *browser)),
-            State::Waiting(_) | State::Taken => (None, elsewhere(&entry.about, browser)),
-        };
-        Ok(LinkView { about: Arc::clone(&entry.about), used_by, elsewhere })
+        let about = Arc::clone(&entry.about);
+        Ok(match &entry.state {
+            State::Used { by, browser, digits } => LinkView {
+                used_by: Some(by.clone()),
+                elsewhere: elsewhere(&about, *browser),
+                digits: digits.clone(),
+                about,
+            },
+            State::Waiting(_) | State::Taken => {
+                LinkView { used_by: None, elsewhere: elsewhere(&about, browser), digits: None, about }
+            }
+        })
     }
 
     /// The person in the browser says: yes, this is me. Signs the connection in, once.
@@ -169,14 +190,13 @@ impl Links {
             }
         };
         let signin = standing.signin.id.clone();
-        let signed_in = SignedIn {
-            identity: standing.identity,
-            signin: signin.clone(),
-            elsewhere: elsewhere(&about, browser),
-        };
-        self.set(id, State::Used { by: viewer.identity.id.clone(), browser });
+        let digits = about.types.then(six_digits);
+        // Digits that came back say that browser and client are in one person's hands, wherever they are.
+        let elsewhere = elsewhere(&about, browser).filter(|_| digits.is_none());
+        let who = SignedIn { identity: standing.identity, signin: signin.clone(), elsewhere };
+        self.set(id, State::Used { by: viewer.identity.id.clone(), browser, digits: digits.clone() });
         // The queue has a place for this beside every wrong address: it fails only where nobody waits any more.
-        if sender.try_send(Told::SignedIn(Box::new(signed_in))).is_err() {
+        if sender.try_send(Told::SignedIn(Box::new(Agreed { who, digits }))).is_err() {
             self.lock().remove(id);
             let ended = self.0.identities.end_signin(&signin, EndWhy::Revoked, Actor::Curfew).await;
             ended.map_err(SigninError::from)?;
@@ -208,7 +228,7 @@ impl Links {
         let now = self.0.clock.boot();
         let entry = links.get_mut(id).filter(|entry| now < entry.ends).ok_or(LinkError::Gone)?;
         let (client, browser) = (entry.about.client, browser.to_canonical());
-        if self.0.addresses.allow(client, browser) {
+        if entry.about.types || self.0.addresses.allow(client, browser) {
             return Ok(entry);
         }
         let mut first = false;
@@ -241,6 +261,19 @@ impl std::fmt::Debug for Links {
     }
 }
 
+fn not_me() -> Refusal {
+    Refusal::new(
+        RefusalKind::NotSignedIn,
+        "the person who opened the link said that this connection is not theirs",
+        "connect again, and open the link yourself",
+    )
+}
+
+fn in_time() -> Refusal {
+    let message = "nobody signed in by the link in time";
+    Refusal::new(RefusalKind::NotSignedIn, message, "connect again for a new link")
+}
+
 fn elsewhere(about: &Connecting, browser: IpAddr) -> Option<IpAddr> {
     let browser = browser.to_canonical();
     (browser != about.client).then_some(browser)
@@ -260,6 +293,51 @@ impl PendingLink {
         &self.url
     }
 
+    /// Waits until the client's user has typed the digits that the page shows after the consent.
+    ///
+    /// # Errors
+    /// They did not come within 15 minutes or three tries, or somebody said that the connection is not theirs.
+    pub async fn typed(mut self, tell: &Teller) -> Result<SignedIn, Refusal> {
+        let asked = tokio::time::timeout(LINK_LIFETIME, self.ask(tell)).await;
+        let (agreed, outcome) = asked.unwrap_or((None, Err(in_time())));
+        if let (Some(agreed), Err(_)) = (agreed, &outcome) {
+            // Somebody agreed, and the client never brought the digits: what was begun for it is over.
+            let identities = &self.links.0.identities;
+            let ended = identities.end_signin(&agreed.who.signin, EndWhy::Revoked, Actor::Curfew).await;
+            if let Err(error) = ended {
+                tracing::error!(cause = crate::store::with_causes(&error), "a sign-in could not be ended");
+            }
+        }
+        outcome
+    }
+
+    async fn ask(&mut self, tell: &Teller) -> (Option<Agreed>, Result<SignedIn, Refusal>) {
+        let mut agreed: Option<Agreed> = None;
+        for _ in 0..DIGIT_TRIES {
+            let Some(answer) = tell.ask("the six digits that the page shows: ", true).await else { break };
+            match self.told.try_recv() {
+                Ok(Told::SignedIn(yes)) => agreed = Some(*yes),
+                Ok(Told::NotMe) => return (agreed, Err(not_me())),
+                Ok(Told::WrongAddress(_)) | Err(_) => {}
+            }
+            let message = match &agreed {
+                Some(Agreed { who, digits: Some(digits) }) if same_digits(digits, &answer) => {
+                    let who = who.clone();
+                    return (agreed, Ok(who));
+                }
+                Some(_) => "these are not the digits that the page shows",
+                None => "nobody has agreed on the page yet: open the link, sign in, and agree first",
+            };
+            tell.show(Notice { message: message.to_owned(), ..Notice::default() }).await;
+        }
+        let refusal = Refusal::new(
+            RefusalKind::NotSignedIn,
+            "the digits were not typed, so nobody is signed in",
+            "connect again for a new link",
+        );
+        (agreed, Err(refusal))
+    }
+
     /// Waits until somebody has signed the connection in; the client is told what happens meanwhile.
     ///
     /// # Errors
@@ -273,14 +351,8 @@ impl PendingLink {
                 () = &mut over => None,
             };
             match told {
-                Some(Told::SignedIn(who)) => return Ok(*who),
-                Some(Told::NotMe) => {
-                    return Err(Refusal::new(
-                        RefusalKind::NotSignedIn,
-                        "the person who opened the link said that this connection is not theirs",
-                        "connect again, and open the link yourself",
-                    ));
-                }
+                Some(Told::SignedIn(agreed)) => return Ok(agreed.who),
+                Some(Told::NotMe) => return Err(not_me()),
                 Some(Told::WrongAddress(browser)) => {
                     tell.show(Notice {
                         message: format!(
@@ -292,13 +364,7 @@ impl PendingLink {
                     })
                     .await;
                 }
-                None => {
-                    return Err(Refusal::new(
-                        RefusalKind::NotSignedIn,
-                        "nobody signed in by the link in time",
-                        "connect again for a new link",
-                    ));
-                }
+                None => return Err(in_time()),
             }
         }
     }

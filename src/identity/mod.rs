@@ -5,6 +5,7 @@
 
 mod certificate;
 mod ending;
+mod key;
 pub mod link;
 pub mod oauth;
 pub mod oidc;
@@ -17,6 +18,7 @@ mod token;
 
 pub use crate::contract::fold_email as person_key;
 pub use certificate::{Certified, CertifyError};
+pub use key::{BindError, KeyRecord};
 pub use link::{Connecting, Links, PendingLink};
 pub use role::Roles;
 pub(crate) use service::actor;

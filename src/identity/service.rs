@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use curfew_adapter::{Clock, Identity, SigninId};
-use curfew_certs::Authority;
+use curfew_certs::{Authority, SshKey};
 use jiff::{SignedDuration, Timestamp};
 
 use super::role::Roles;
@@ -26,6 +26,7 @@ pub struct Identities {
     pub(super) store: Store,
     pub(super) clock: Clock,
     pub(super) authority: Arc<Authority>,
+    pub(super) ssh: Arc<SshKey>,
     pub(super) certificate: SignedDuration,
     lifetime: SignedDuration,
     roles: config::Roles,
@@ -70,12 +71,13 @@ impl Identities {
     pub fn new(
         store: Store,
         authority: Arc<Authority>,
+        ssh: Arc<SshKey>,
         signin: &config::Signin,
         roles: config::Roles,
     ) -> Self {
         let clock = store.clock().clone();
         let lifetime = signed(signin.lifetime);
-        Self { store, clock, authority, certificate: signed(signin.certificate), lifetime, roles }
+        Self { store, clock, authority, ssh, certificate: signed(signin.certificate), lifetime, roles }
     }
 
     /// Who holds this token; it is good for one kind of place only.

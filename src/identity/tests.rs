@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use curfew_adapter::SigninId;
-use curfew_certs::Authority;
+use curfew_certs::{Authority, SshKey};
 use jiff::SignedDuration;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::CertificateDer;
@@ -36,7 +36,13 @@ pub(crate) fn service(backend: &Backend) -> Identities {
         admin: config::Members { groups: vec!["platform".into()], users: Vec::new() },
         auditor: config::Members { groups: vec!["security".into()], users: Vec::new() },
     };
-    Identities::new(backend.store.clone(), Arc::new(authority), &config::Signin::default(), roles)
+    Identities::new(
+        backend.store.clone(),
+        Arc::new(authority),
+        Arc::new(SshKey::generate().unwrap()),
+        &config::Signin::default(),
+        roles,
+    )
 }
 
 /// A token for the API, as `curfew login` gets one.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest;
 use curfew_adapter::{Secret, random_bytes};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -103,6 +104,16 @@ impl Token {
 /// 256 random bits as text: for tokens, states, nonces and codes.
 pub fn random_text() -> String {
     BASE64URL_NOPAD.encode(&random_bytes::<32>())
+}
+
+/// Six random digits, to be shown at one place and typed at another.
+pub(super) fn six_digits() -> String {
+    format!("{:06}", u64::from_be_bytes(random_bytes()) % 1_000_000)
+}
+
+/// Whether what was typed is what was shown. Compared in constant time.
+pub(super) fn same_digits(shown: &str, typed: &str) -> bool {
+    verify_slices_are_equal(shown.as_bytes(), typed.trim().as_bytes()).is_ok()
 }
 
 #[cfg(test)]

@@ -106,7 +106,39 @@ impl Encoder {
             Event::Goodbye { message } => {
                 line(at, &Event::Goodbye { message: &masker.message(message) }, out)
             }
-            Event::Cancel | Event::Countdown { .. } => line(at, event, out),
+            Event::Channel { ch, purpose, command, terminal } => {
+                let command = command.map(|command| masker.message(command));
+                let event =
+                    Event::Channel { ch: *ch, purpose, command: command.as_deref(), terminal: *terminal };
+                line(at, &event, out)
+            }
+            Event::Environment { ch, name, value } => {
+                let value = masker.message(value);
+                line(at, &Event::Environment { ch: *ch, name, value: &value }, out)
+            }
+            Event::Refused { what, why } => {
+                line(at, &Event::Refused { what: &masker.message(what), why }, out)
+            }
+            Event::File { ch, op, path, to, bytes, sha256, error } => {
+                let (path, to) = (masker.message(path), to.map(|to| masker.message(to)));
+                let event = Event::File {
+                    ch: *ch,
+                    op,
+                    path: &path,
+                    to: to.as_deref(),
+                    bytes: *bytes,
+                    sha256: *sha256,
+                    error: *error,
+                };
+                line(at, &event, out)
+            }
+            Event::Cancel
+            | Event::Countdown { .. }
+            | Event::Output { .. }
+            | Event::Input { .. }
+            | Event::Resize { .. }
+            | Event::Signal { .. }
+            | Event::ChannelEnd { .. } => line(at, event, out),
         }
     }
 }

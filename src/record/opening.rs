@@ -2,7 +2,7 @@
 //!
 //! Owns its shape, which docs/formats.md describes.
 
-use curfew_adapter::{ParameterPolicy, RecordPolicy, SessionId, Terms};
+use curfew_adapter::{ParameterPolicy, RecordPolicy, ResultPolicy, SessionId, Terms};
 use serde::{Deserialize, Serialize};
 
 /// The `session` event.
@@ -52,6 +52,12 @@ pub struct Who {
 pub struct Policy {
     /// How much of the parameters: full, types, none.
     pub parameters: ParameterPolicy,
+    /// How much of what came back: none, full.
+    #[serde(default)]
+    pub results: ResultPolicy,
+    /// Whether what was typed into terminals is there.
+    #[serde(default)]
+    pub input: bool,
     /// The contract's masks.
     pub mask: Vec<String>,
     /// Whether a recording that fails ends the session.
@@ -60,7 +66,13 @@ pub struct Policy {
 
 impl From<&RecordPolicy> for Policy {
     fn from(policy: &RecordPolicy) -> Self {
-        Self { parameters: policy.parameters, mask: policy.mask.clone(), strict: policy.strict }
+        Self {
+            parameters: policy.parameters,
+            results: policy.results,
+            input: policy.input,
+            mask: policy.mask.clone(),
+            strict: policy.strict,
+        }
     }
 }
 

@@ -44,6 +44,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let clock = Clock::system();
     let keys = Keys::load(&config.server.keys).map_err(|error| error.to_string())?;
     let (authority, signing) = (Arc::new(keys.authority), Arc::new(keys.signing));
+    let ssh_authority = Arc::new(keys.ssh.authority);
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|error| error.to_string())?;
     let store = open_store(&config, &clock).await?;
     let contracts = Contracts::open(&config.server.contracts).map_err(|problems| problems.to_string())?;
@@ -60,8 +61,13 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let directory = StoreDirectory::new(store.clone(), &config.targets);
     let grants =
         Grants::new(store.clone(), contracts.clone(), Arc::new(directory), config.server.public_url.clone());
-    let identities =
-        Arc::new(Identities::new(store.clone(), authority.clone(), &config.signin, config.roles.clone()));
+    let identities = Arc::new(Identities::new(
+        store.clone(),
+        authority.clone(),
+        ssh_authority.clone(),
+        &config.signin,
+        config.roles.clone(),
+    ));
     let listeners = Listeners::bind(&config, &authority, &clock).await?;
     let links = Links::new(identities.clone(), site.origin(), config.signin.link_addresses.clone());
     let limits = &config.listen.limits;
@@ -71,6 +77,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         store: store.clone(),
         contracts: contracts.clone(),
         grants: grants.clone(),
+        certifier: keys.ssh.sessions,
         identities: identities.clone(),
         links: links.clone(),
         recordings: recordings.clone(),
@@ -92,7 +99,6 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         identities: identities.clone(),
         links,
         grants: grants.clone(),
-        targets: config.targets.iter().map(|target| target.name.clone()).collect(),
         sessions: Arc::new(Sessions::new(parts.clone())),
         recordings: recordings.folders().clone(),
         checkpoints: config.record.checkpoint.file.clone(),

@@ -46,7 +46,7 @@ pub async fn admit(
         return Err(refuse::not_allowed(&parts, &ask));
     };
     let ask = Ask { database: ask.database.clone().or_else(|| reach.database.clone()), ..ask };
-    if ask.database.is_none() {
+    if ask.database.is_none() && reach.has_databases {
         return Err(refuse::no_database(&ask.target));
     }
     let mut news = parts.store.changes();
@@ -120,6 +120,7 @@ async fn open(
     pinned: Arc<Contract>,
 ) -> Result<Session, Refusal> {
     let record = grant.record().clone();
+    let login = reach.logins.get(&ask.account).cloned().unwrap_or_default();
     let policy = RecordPolicy { strict: parts.strict, ..pinned.record.policy() };
     let about = About {
         id: SessionId::random(),
@@ -144,6 +145,8 @@ async fn open(
         contract: record.contract.name.clone(),
         target: reach.route.clone(),
         account: ask.account.clone(),
+        login,
+        allow: record.terms.allow.iter().cloned().collect(),
         database: ask.database.clone(),
         record: policy,
         countdown: parts.countdown.clone(),

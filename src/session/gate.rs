@@ -1,11 +1,13 @@
 //! The core behind the adapters' gate: who signs in, and who is admitted.
 
 use super::admit;
+use super::menu;
 use super::parts::Parts;
 use super::refuse;
 use crate::identity::Connecting;
 use curfew_adapter::{
-    Ask, Connection, Core, Notice, Progress, Proof, Refusal, RefusalKind, Session, SignedIn, Teller,
+    Ask, Connection, Core, Notice, Progress, Proof, ProvedKey, Refusal, RefusalKind, Session, SignedIn,
+    Teller,
 };
 use std::sync::Arc;
 use tracing::info;
@@ -26,6 +28,15 @@ impl Core for GateCore {
         let parts = self.0.clone();
         Progress::new(move |tell| async move {
             let outcome = sign_in(&parts, &connection, proof, &ask, &tell).await;
+            connection.startup.resume();
+            outcome.inspect_err(|refusal| refused(&parts, refusal))
+        })
+    }
+
+    fn choose(self: Arc<Self>, connection: Connection, who: SignedIn, ask: Ask) -> Progress<Ask> {
+        let parts = self.0.clone();
+        Progress::new(move |tell| async move {
+            let outcome = menu::choose(&parts, &connection, &who, ask, &tell).await;
             connection.startup.resume();
             outcome.inspect_err(|refusal| refused(&parts, refusal))
         })
@@ -57,29 +68,39 @@ async fn sign_in(
         return Err(refuse::draining());
     }
     let address = connection.peer.address.ip();
-    if let Proof::Certificate(chain) = proof {
-        match parts.identities.judge_certificate(&chain).await {
-            Ok(who) => {
-                parts.metrics.signins.with_label_values(&["certificate", "ok"]).inc();
-                return Ok(who);
-            }
+    let judged = match &proof {
+        Proof::Link { .. } => None,
+        Proof::Certificate(chain) => Some(("certificate", parts.identities.judge_certificate(chain).await)),
+        Proof::UserCertificate(line) => {
+            Some(("certificate", parts.identities.judge_user_certificate(line).await))
+        }
+        Proof::Key(key) => Some(("key", parts.identities.judge_key(&key.fingerprint).await)),
+    };
+    if let Some((method, judged)) = judged {
+        let outcome = if judged.is_ok() { "ok" } else { "refused" };
+        parts.metrics.signins.with_label_values(&[method, outcome]).inc();
+        match judged {
+            Ok(who) => return Ok(who),
             Err(why) => {
-                parts.metrics.signins.with_label_values(&["certificate", "refused"]).inc();
-                info!(%why, "a client certificate was refused");
+                info!(%why, method, "a proof was refused");
                 if !ask.can_wait {
-                    return Err(not_signed_in(parts, &why.to_string()));
+                    return Err(not_signed_in(parts, &why));
                 }
-                tell.show(Notice { message: why.to_string(), ..Notice::default() }).await;
+                tell.show(Notice { message: why, ..Notice::default() }).await;
             }
         }
     }
-    if let Some(notice) = parts.registry.just_cut_at(address, &ask.target, &ask.account) {
+    // Clients that ask nothing reconnect by themselves, and would wait for nobody.
+    if !ask.can_answer
+        && let Some(notice) = parts.registry.just_cut_at(address, &ask.target, &ask.account)
+    {
         return Err(refuse::just_cut(&notice, ask, tell).await);
     }
     if !ask.can_wait {
         return Err(not_signed_in(parts, &format!("{} can't wait here while you sign in", program(ask))));
     }
-    by_link(parts, connection, ask, tell).await
+    let key = if let Proof::Link { key } = proof { key } else { None };
+    by_link(parts, connection, ask, tell, key.as_ref()).await
 }
 
 async fn by_link(
@@ -87,6 +108,7 @@ async fn by_link(
     connection: &Connection,
     ask: &Ask,
     tell: &Teller,
+    key: Option<&ProvedKey>,
 ) -> Result<SignedIn, Refusal> {
     let _place = parts.waiters.wait(connection.peer.address.ip())?;
     let pending = parts.links.open(Connecting {
@@ -95,17 +117,67 @@ async fn by_link(
         client: connection.peer.address.ip(),
         target: ask.target.clone(),
         account: ask.account.clone(),
+        types: ask.can_answer,
     });
     connection.startup.pause();
     parts.metrics.links_pending.inc();
     let _counted = Counted(&parts.metrics.links_pending);
+    let what = if ask.target.is_empty() {
+        String::new()
+    } else {
+        format!(" to reach {} as {}", ask.target, ask.account)
+    };
+    let hint = if ask.can_answer {
+        "open the link in any browser, agree, and type here the six digits that it shows"
+    } else {
+        "open the link in a browser on this machine; this connection waits"
+    };
+    let message = format!("sign in{what}: {}", pending.url());
+    tell.show(Notice { message, detail: String::new(), hint: hint.to_owned() }).await;
+    if !ask.can_answer {
+        return pending.wait(tell).await;
+    }
+    let who = pending.typed(tell).await?;
+    if let Some(key) = key {
+        offer_to_bind(parts, connection, &who, key, tell).await;
+    }
+    Ok(who)
+}
+
+/// Offers to bind the key that the client has proved to the sign-in. Whatever comes of it, the person is signed in.
+async fn offer_to_bind(
+    parts: &Parts,
+    connection: &Connection,
+    who: &SignedIn,
+    key: &ProvedKey,
+    tell: &Teller,
+) {
     tell.show(Notice {
-        message: format!("sign in to reach {} as {}: {}", ask.target, ask.account, pending.url()),
+        message: format!(
+            "your key {} can stand for this sign-in, so that the next connection needs no link",
+            key.fingerprint
+        ),
         detail: String::new(),
-        hint: "open the link in a browser on this machine; this connection waits".to_owned(),
+        hint: "it is good until the sign-in ends; see and revoke keys with `curfew keys`".to_owned(),
     })
     .await;
-    pending.wait(tell).await
+    let yes = tell.ask("bind it? [y/N] ", true).await;
+    if !yes.is_some_and(|answer| matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")) {
+        return;
+    }
+    let address = connection.peer.address.ip();
+    let message = match parts.identities.bind_key(who, key, address).await {
+        Ok(bound) => format!(
+            "the key {} is bound to your sign-in until {}",
+            bound.fingerprint,
+            super::words::clock_time(bound.ends_at)
+        ),
+        Err(error) => {
+            info!(cause = crate::store::with_causes(&error), "a key was not bound");
+            format!("the key was not bound: {error}")
+        }
+    };
+    tell.show(Notice { message, ..Notice::default() }).await;
 }
 
 fn not_signed_in(parts: &Parts, why: &str) -> Refusal {

@@ -6,10 +6,12 @@ use super::refuse;
 use crate::audit::Actor;
 use crate::audit::event::{Cut, Recorded};
 use crate::record::{Sealed, SessionRecorder};
-use crate::store::SessionEnd;
+use crate::store::{SessionEnd, with_causes};
 use curfew_adapter::{
-    Closing, CutReport, End, EndReason, Goodbye, Refusal, RefusalKind, Secret, SessionHost, SocketHandle,
+    CertificateAsk, Closing, CutReport, End, EndReason, Goodbye, Refusal, RefusalKind, Secret, SessionHost,
+    SocketHandle,
 };
+use curfew_certs::SessionCertificate;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -185,6 +187,25 @@ impl SessionHost for Host {
             })
         }
         .boxed()
+    }
+
+    fn certify(&self, ask: CertificateAsk) -> BoxFuture<'_, Result<String, Refusal>> {
+        let about = &self.live.about;
+        let key_id = format!("curfew session {} of {}", about.id, about.identity.email);
+        let certificate = SessionCertificate {
+            key: &ask.key,
+            key_id: &key_id,
+            account: &about.account,
+            source: ask.source,
+            extensions: &ask.extensions,
+            not_after: self.live.keeper.until().wall,
+        };
+        let made = self.parts.certifier.certify_session(&certificate, self.parts.clock.wall());
+        let made = made.map_err(|error| {
+            error!(session = %about.id, cause = %with_causes(&error), "a session's certificate could not be made");
+            refuse::unavailable("the certificate for the target could not be made")
+        });
+        std::future::ready(made).boxed()
     }
 
     fn hold(&self, socket: SocketHandle) {

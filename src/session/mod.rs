@@ -4,11 +4,13 @@
 //! protocol: adapters do, and see of it only what the adapter crate shows.
 
 mod admit;
+mod asking;
 mod gate;
 mod host;
 mod judge;
 mod kill;
 mod live;
+mod menu;
 mod parts;
 mod refuse;
 mod registry;

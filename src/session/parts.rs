@@ -4,13 +4,14 @@ use super::registry::Registry;
 use super::waiters::Waiters;
 use crate::api::site::Site;
 use crate::config::{Config, SecretSource};
-use crate::contract::{Contracts, Databases, TargetFacts};
+use crate::contract::{Contracts, TargetFacts};
 use crate::grant::Grants;
 use crate::identity::{Identities, Links};
 use crate::metrics::Metrics;
 use crate::record::Writer;
 use crate::store::Store;
-use curfew_adapter::{Clock, TargetRoute};
+use curfew_adapter::{Clock, Login, TargetRoute};
+use curfew_certs::SshKey;
 use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,8 +27,12 @@ pub struct Reach {
     pub route: TargetRoute,
     /// The database that is opened where the client names none: the first of the target's entry.
     pub database: Option<String>,
-    /// The secret of each account.
+    /// Whether it has databases, so that each connection is to one of them.
+    pub has_databases: bool,
+    /// The secret of each account that has one.
     pub accounts: HashMap<String, SecretSource>,
+    /// How the gate signs in with each account.
+    pub logins: HashMap<String, Login>,
 }
 
 /// The parts.
@@ -43,6 +48,8 @@ pub struct Parts {
     pub contracts: Arc<Contracts>,
     /// Requests and grants.
     pub grants: Grants,
+    /// Signs the certificates of sessions at targets.
+    pub certifier: SshKey,
     /// Identities and sign-ins.
     pub identities: Arc<Identities>,
     /// Sign-in links.
@@ -89,25 +96,25 @@ pub fn reaches(config: &Config) -> HashMap<String, Reach> {
         .targets
         .iter()
         .map(|target| {
-            let databases = match target.databases.as_slice() {
-                [] => Databases::Any,
-                names => Databases::Only(names.iter().cloned().collect()),
-            };
-            let facts = TargetFacts {
-                name: target.name.clone(),
-                protocol: target.protocol,
-                labels: target.labels.clone(),
-                databases,
-            };
+            let facts = target.facts();
             let route = TargetRoute {
                 name: target.name.clone(),
                 protocol: target.protocol,
                 address: target.address.clone(),
                 tls: target.tls.clone(),
+                host_keys: target.host_keys.clone(),
             };
-            let accounts = target.accounts.iter().map(|a| (a.name.clone(), a.secret.clone())).collect();
-            let database = target.databases.first().cloned();
-            (target.name.clone(), Reach { facts, route, database, accounts })
+            let secrets = target.accounts.iter().filter_map(|a| Some((a.name.clone(), a.secret.clone()?)));
+            let logins = target.accounts.iter().map(|a| (a.name.clone(), a.login.clone()));
+            let reach = Reach {
+                facts,
+                route,
+                database: target.databases.first().cloned(),
+                has_databases: !target.databases.is_empty(),
+                accounts: secrets.collect(),
+                logins: logins.collect(),
+            };
+            (target.name.clone(), reach)
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! Waiting at the prompt for a grant: told where to ask, and let in the moment somebody approves.
 
+use super::asking::Asking;
 use super::parts::{Parts, Reach};
 use super::refuse;
 use super::waiters::Place;
@@ -89,6 +90,12 @@ impl<'a> Waiting<'a> {
         self.since = Some(self.parts.clock.boot());
         let latest = self.latest().await?.filter(|request| request.record.state == RequestState::Pending);
         self.told = latest.as_ref().map(|request| (request.record.id.clone(), request.record.state));
+        if latest.is_none() && self.ask.can_answer {
+            let Self { parts, connection, who, ask, tell, .. } = &*self;
+            let asking = Asking { parts: parts.as_ref(), connection, who, ask, tell };
+            let asked = tokio::time::timeout(self.parts.patience, asking.run()).await;
+            return asked.unwrap_or_else(|_| Err(refuse::no_grant(self.parts, self.ask, &named(contracts))));
+        }
         let Ask { target, account, .. } = self.ask;
         let notice = match latest {
             Some(request) => Notice {

@@ -14,6 +14,7 @@ use super::error::StoreError;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "core", include_str!("migrations/0001_core.sql")),
     (2, "identity", include_str!("migrations/0002_identity.sql")),
+    (3, "keys", include_str!("migrations/0003_keys.sql")),
 ];
 
 /// Brings the store to the newest schema that this binary knows.

@@ -13,9 +13,9 @@ use curfew::audit::finding::{Finding, Verdict};
 use curfew::audit::{Actor, Checkpoint, Head, PublicKeys, RecordingHead, SigningKey, What, next_line};
 use curfew::record::{Folders, Opening, Verification, Writer};
 use curfew_adapter::{
-    Clock, EndReason, Event, GrantId, HostPort, Identity, IdentityId, IdentityKind, ParameterPolicy,
-    Protocol, RecordPolicy, RecordSink, RequestId, SessionId, SigninId, TargetRoute, TargetTls, Terms,
-    TlsMode,
+    Clock, EndReason, Event, GrantId, HostKeys, HostPort, Identity, IdentityId, IdentityKind, Login,
+    ParameterPolicy, Protocol, RecordPolicy, RecordSink, RequestId, ResultPolicy, SessionId, SigninId,
+    TargetRoute, TargetTls, Terms, TlsMode,
 };
 
 /// The kinds of finding, and whether the exit status says that all is well.
@@ -165,10 +165,19 @@ fn terms() -> Terms {
             protocol: Protocol::Postgres,
             address: HostPort { host: "::1".to_owned(), port: 5432 },
             tls: TargetTls::new(TlsMode::Disable, rustls::RootCertStore::empty()).unwrap(),
+            host_keys: HostKeys::default(),
         },
         account: "orders_read".to_owned(),
+        login: Login::Password,
+        allow: Vec::new(),
         database: None,
-        record: RecordPolicy { parameters: ParameterPolicy::Full, mask: Vec::new(), strict: true },
+        record: RecordPolicy {
+            parameters: ParameterPolicy::Full,
+            results: ResultPolicy::None,
+            input: false,
+            mask: Vec::new(),
+            strict: true,
+        },
         countdown: Vec::new(),
         extend_hint: String::new(),
     }

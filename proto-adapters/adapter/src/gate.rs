@@ -8,7 +8,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// The other end of a connection.
@@ -46,13 +46,32 @@ pub struct Ask {
     pub program: String,
     /// Whether it shows what it is told before it is signed in, and can wait there.
     pub can_wait: bool,
+    /// Whether it can be asked while it waits, so that its user types an answer.
+    pub can_answer: bool,
+}
+
+/// A public key that the client has proved to hold, by a signature on this very connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProvedKey {
+    /// The key as one line, algorithm and base64, without a comment (RFC 4253, section 6.6).
+    pub line: String,
+    /// `SHA256:` and the hash of its blob, in base64 without padding.
+    pub fingerprint: String,
 }
 
 /// How a client proves who it is.
 #[derive(Clone, Debug)]
 pub enum Proof {
-    /// By a link that its user opens in a browser.
-    Link,
+    /// By a link that its user opens in a browser. A key that the client holds may be bound to the sign-in.
+    Link {
+        /// The key, where the client has proved one.
+        key: Option<ProvedKey>,
+    },
+    /// By a key that was bound to a sign-in before.
+    Key(ProvedKey),
+    /// By an OpenSSH user certificate of Curfew's own authority, whose key the client has proved to hold: one line,
+    /// algorithm and base64 (OpenSSH, PROTOCOL.certkeys).
+    UserCertificate(String),
     /// By a client certificate, whose key the client has proved to hold in TLS. First the end entity.
     Certificate(Vec<CertificateDer<'static>>),
 }
@@ -125,29 +144,72 @@ impl Refusal {
 pub enum Step<T> {
     /// Tell the client this, and go on waiting.
     Show(Notice),
+    /// Ask its user this, and go on with the answer. Only where [`Ask::can_answer`] says so.
+    Ask(Question),
     /// It is done.
     Done(T),
     /// It will not be.
     Refused(Refusal),
 }
 
+/// A question to the client's user. Dropping it unanswered means that there will be no answer.
+#[derive(Debug)]
+pub struct Question {
+    /// What to type, in a word or two, with a colon and a space behind.
+    pub prompt: String,
+    /// Whether what is typed may be seen.
+    pub echo: bool,
+    answer: oneshot::Sender<String>,
+}
+
+impl Question {
+    /// What the user typed, without the end of the line.
+    pub fn answer(self, text: String) {
+        // Nobody waits for it any more: the progress is about to say why.
+        let _ = self.answer.send(text);
+    }
+}
+
+#[derive(Debug)]
+enum Told {
+    Notice(Notice),
+    Question(Question),
+}
+
+impl<T> From<Told> for Step<T> {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Notice(notice) => Self::Show(notice),
+            Told::Question(question) => Self::Ask(question),
+        }
+    }
+}
+
 /// Something that takes a person's time. Dropping it gives up, and takes links back.
 pub struct Progress<T> {
-    notices: mpsc::Receiver<Notice>,
+    told: mpsc::Receiver<Told>,
     work: BoxFuture<'static, Result<T, Refusal>>,
     /// What the work came to, while there are notices from before it to show.
     outcome: Option<Result<T, Refusal>>,
 }
 
-/// Tells the client something while a [`Progress`] goes on.
+/// Tells the client something, or asks it, while a [`Progress`] goes on.
 #[derive(Clone, Debug)]
-pub struct Teller(mpsc::Sender<Notice>);
+pub struct Teller(mpsc::Sender<Told>);
 
 impl Teller {
     /// Tells it; waits while the client has not been told the notice before.
     pub async fn show(&self, notice: Notice) {
         // A closed channel means that nobody waits any more: the future is about to be dropped.
-        let _ = self.0.send(notice).await;
+        let _ = self.0.send(Told::Notice(notice)).await;
+    }
+
+    /// Asks its user; `None` where there will be no answer.
+    pub async fn ask(&self, prompt: impl Into<String>, echo: bool) -> Option<String> {
+        let (answer, answered) = oneshot::channel();
+        let question = Question { prompt: prompt.into(), echo, answer };
+        self.0.send(Told::Question(question)).await.ok()?;
+        answered.await.ok()
     }
 }
 
@@ -157,8 +219,8 @@ impl<T> Progress<T> {
     where
         F: Future<Output = Result<T, Refusal>> + Send + 'static,
     {
-        let (sender, notices) = mpsc::channel(1);
-        Self { notices, work: Box::pin(work(Teller(sender))), outcome: None }
+        let (sender, told) = mpsc::channel(1);
+        Self { told, work: Box::pin(work(Teller(sender))), outcome: None }
     }
 
     /// The next step. Cancel safe. Not to be called after `Done` or `Refused`.
@@ -166,12 +228,12 @@ impl<T> Progress<T> {
         if self.outcome.is_none() {
             tokio::select! {
                 biased;
-                Some(notice) = self.notices.recv() => return Step::Show(notice),
+                Some(told) = self.told.recv() => return told.into(),
                 outcome = &mut self.work => self.outcome = Some(outcome),
             }
         }
-        if let Ok(notice) = self.notices.try_recv() {
-            return Step::Show(notice);
+        if let Ok(told) = self.told.try_recv() {
+            return told.into();
         }
         match self.outcome.take() {
             Some(Ok(value)) => Step::Done(value),
@@ -194,6 +256,10 @@ pub trait Core: Send + Sync + 'static {
     /// where the client can wait.
     fn sign_in(self: Arc<Self>, connection: Connection, proof: Proof, ask: Ask) -> Progress<SignedIn>;
 
+    /// Lets the user of a client that named no target pick one, of those that this identity may reach or ask for.
+    /// Answers with the ask completed.
+    fn choose(self: Arc<Self>, connection: Connection, who: SignedIn, ask: Ask) -> Progress<Ask>;
+
     /// Admits it to what it asks for, once there is a grant.
     fn admit(self: Arc<Self>, connection: Connection, who: SignedIn, ask: Ask) -> Progress<Session>;
 }
@@ -214,6 +280,11 @@ impl Gate {
     /// Signs in; see [`Core::sign_in`].
     pub fn sign_in(&self, proof: Proof, ask: &Ask) -> Progress<SignedIn> {
         self.core.clone().sign_in(self.connection.clone(), proof, ask.clone())
+    }
+
+    /// Lets the user pick a target; see [`Core::choose`].
+    pub fn choose(&self, who: SignedIn, ask: &Ask) -> Progress<Ask> {
+        self.core.clone().choose(self.connection.clone(), who, ask.clone())
     }
 
     /// Asks for a session; see [`Core::admit`].
@@ -317,5 +388,21 @@ mod tests {
         });
         assert!(matches!(progress.next().await, Step::Show(notice) if notice.message == "wait"));
         assert!(matches!(progress.next().await, Step::Done(7)));
+    }
+
+    #[tokio::test]
+    async fn progress_asks_and_goes_on_with_the_answer() {
+        let mut progress = Progress::new(|tell| async move {
+            let first = tell.ask("digits: ", true).await;
+            let second = tell.ask("again: ", true).await;
+            Ok((first, second))
+        });
+        let Step::Ask(question) = progress.next().await else { panic!() };
+        assert_eq!(question.prompt, "digits: ");
+        question.answer("123456".to_owned());
+        let Step::Ask(question) = progress.next().await else { panic!() };
+        drop(question);
+        let Step::Done(answers) = progress.next().await else { panic!() };
+        assert_eq!(answers, (Some("123456".to_owned()), None));
     }
 }

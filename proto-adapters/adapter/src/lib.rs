@@ -20,22 +20,27 @@ mod socket;
 pub mod task;
 mod terms;
 mod tls;
+mod words;
 
 pub use clock::{BootTime, Clock, ManualClock};
 pub use end::{End, EndReason, Notice};
 pub use gate::{
-    Ask, Connection, Core, Gate, Peer, Progress, Proof, Refusal, RefusalKind, SignedIn, StartupClock, Step,
-    Teller,
+    Ask, Connection, Core, Gate, Peer, Progress, Proof, ProvedKey, Question, Refusal, RefusalKind, SignedIn,
+    StartupClock, Step, Teller,
 };
 pub use ids::{ConnectionId, GrantId, IdentityId, LinkId, RequestId, SessionId, SigninId, random_bytes};
 pub use lease::{Deadline, Lease, LeaseKeeper, Warning};
 pub use leased::{Farewell, Leased};
-pub use record::{Event, Hex, Parameter, RecordError, RecordSink, Recorder};
+pub use record::{Event, Hex, Parameter, RecordError, RecordSink, Recorder, Terminal, Text};
 pub use secret::Secret;
-pub use session::{Closing, Counters, CutReport, Goodbye, Session, SessionHost};
+pub use session::{CertificateAsk, Closing, Counters, CutReport, Goodbye, Session, SessionHost};
 pub use socket::{ClientIo, GuardedSocket, SocketHandle};
-pub use terms::{HostPort, Identity, IdentityKind, ParameterPolicy, RecordPolicy, TargetRoute, Terms};
+pub use terms::{
+    HostKeys, HostPort, Identity, IdentityKind, Login, ParameterPolicy, RecordPolicy, ResultPolicy,
+    TargetRoute, Terms,
+};
 pub use tls::{TargetTls, TlsMode};
+pub use words::Words;
 
 use futures_util::future::BoxFuture;
 use std::fmt;
@@ -47,6 +52,8 @@ use std::sync::Arc;
 pub enum Protocol {
     /// The Postgres frontend/backend protocol, version 3.
     Postgres,
+    /// The secure shell, version 2 (RFC 4251).
+    Ssh,
 }
 
 impl Protocol {
@@ -54,11 +61,12 @@ impl Protocol {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::Ssh => "ssh",
         }
     }
 
     /// Every protocol, for parsing and for messages that list them.
-    pub const ALL: &'static [Self] = &[Self::Postgres];
+    pub const ALL: &'static [Self] = &[Self::Postgres, Self::Ssh];
 }
 
 impl fmt::Display for Protocol {

@@ -61,6 +61,106 @@ pub enum Event<'a> {
     },
     /// The client asked for a running statement to be cancelled.
     Cancel,
+    /// A channel was opened and put to its use: a shell, a command, a file transfer, a forwarded connection.
+    Channel {
+        /// Its number in the session, from 1.
+        ch: u32,
+        /// What it is for, in the adapter's word for it in `allow` (`shell`, `exec`, `sftp`, `forward`).
+        purpose: &'a str,
+        /// The command, or the other end of a forwarded connection as `host:port`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        command: Option<&'a str>,
+        /// The terminal that stands at the client's end of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        terminal: Option<Terminal<'a>>,
+    },
+    /// What the target sent on a channel.
+    Output {
+        /// The channel.
+        ch: u32,
+        /// Whether it is standard error, and not standard output or a terminal.
+        #[serde(skip_serializing_if = "is_false")]
+        err: bool,
+        /// The bytes.
+        data: Text<'a>,
+    },
+    /// What was typed into a terminal, where the contract wants that recorded.
+    Input {
+        /// The channel.
+        ch: u32,
+        /// The bytes.
+        data: Text<'a>,
+    },
+    /// The terminal has another size.
+    Resize {
+        /// The channel.
+        ch: u32,
+        /// Columns.
+        cols: u32,
+        /// Rows.
+        rows: u32,
+    },
+    /// The client set a variable for what it starts on a channel, and it was let through.
+    Environment {
+        /// The channel.
+        ch: u32,
+        /// Its name.
+        name: &'a str,
+        /// Its value.
+        value: &'a str,
+    },
+    /// The client sent a signal to what runs on a channel.
+    Signal {
+        /// The channel.
+        ch: u32,
+        /// Its name, without SIG.
+        name: &'a str,
+    },
+    /// An operation on a file of the target came to its end.
+    File {
+        /// The channel.
+        ch: u32,
+        /// What was done: `get`, `put`, `list`, `remove`, `rename`, `mkdir` and the like.
+        op: &'a str,
+        /// To which path, as the client spelled it.
+        path: &'a str,
+        /// The second path of a rename or link.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<&'a str>,
+        /// Bytes read or written.
+        #[serde(skip_serializing_if = "is_zero")]
+        bytes: u64,
+        /// SHA-256 of the file's contents, where it was transferred whole and in order.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sha256: Option<Hex<'a>>,
+        /// What the target, or Curfew, answered instead of a success.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+    },
+    /// The client asked for something that the contract does not allow.
+    Refused {
+        /// What it asked for.
+        what: &'a str,
+        /// What it was told.
+        why: &'a str,
+    },
+    /// A channel came to its end.
+    ChannelEnd {
+        /// The channel.
+        ch: u32,
+        /// The exit status, where the target gave one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<u32>,
+        /// The signal that ended it, without SIG.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signal: Option<&'a str>,
+        /// Bytes from the client.
+        input: u64,
+        /// Bytes of standard output, or of a forwarded connection's other end, recorded or not.
+        output: u64,
+        /// Bytes of standard error, recorded or not.
+        errors: u64,
+    },
     /// The client was told that the end is near.
     Countdown {
         /// What remained, in seconds.
@@ -93,6 +193,34 @@ pub enum Parameter<'a> {
     Length(usize),
 }
 
+/// A terminal at the client's end of a channel.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Terminal<'a> {
+    /// What it says it is (`xterm-256color`).
+    pub term: &'a str,
+    /// Columns.
+    pub cols: u32,
+    /// Rows.
+    pub rows: u32,
+}
+
+/// Bytes that are mostly text: written as a string where they are UTF-8, else as `{"base64": "…"}`.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a>(pub &'a [u8]);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Binary {
+            base64: String,
+        }
+        match std::str::from_utf8(self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => Binary { base64: data_encoding::BASE64.encode(self.0) }.serialize(serializer),
+        }
+    }
+}
+
 /// Bytes that are written in hex.
 #[derive(Clone, Copy, Debug)]
 pub struct Hex<'a>(pub &'a [u8]);
@@ -107,6 +235,11 @@ impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -94,10 +94,24 @@ impl Closing {
     }
 }
 
+/// A certificate wanted for one session; who, as which account and until when are the core's to say.
+#[derive(Clone, Debug)]
+pub struct CertificateAsk {
+    /// The key to certify, made for this session: one line, algorithm and base64.
+    pub key: String,
+    /// The address of the gate as the target sees it.
+    pub source: std::net::IpAddr,
+    /// The extensions that it shall carry (`permit-pty`; OpenSSH, PROTOCOL.certkeys).
+    pub extensions: Vec<&'static str>,
+}
+
 /// What a session needs of the core while it lives; the core implements it.
 pub trait SessionHost: Send + Sync {
     /// The account's secret, fresh.
     fn secret(&self) -> BoxFuture<'_, Result<Secret, Refusal>>;
+
+    /// A user certificate for the account, good until the lease's deadline, as one line.
+    fn certify(&self, ask: CertificateAsk) -> BoxFuture<'_, Result<String, Refusal>>;
 
     /// From now on this socket is shut down two seconds after the lease ends, whoever holds it.
     fn hold(&self, socket: SocketHandle);
@@ -167,7 +181,18 @@ impl Session {
     pub async fn secret(&self) -> Result<Secret, Refusal> {
         match &self.host {
             Some(host) => host.secret().await,
-            None => Err(Refusal::new(crate::RefusalKind::Unavailable, "the session is over", "")),
+            None => Err(over()),
+        }
+    }
+
+    /// A user certificate for the account on the target, made for this session alone: one line, algorithm and base64.
+    ///
+    /// # Errors
+    /// A refusal to show, where it can't be had.
+    pub async fn certify(&self, ask: CertificateAsk) -> Result<String, Refusal> {
+        match &self.host {
+            Some(host) => host.certify(ask).await,
+            None => Err(over()),
         }
     }
 
@@ -208,6 +233,10 @@ impl Session {
             None => Ended::Session(closing.reason),
         }
     }
+}
+
+fn over() -> Refusal {
+    Refusal::new(crate::RefusalKind::Unavailable, "the session is over", "")
 }
 
 impl Drop for Session {

@@ -63,15 +63,55 @@ pub enum ParameterPolicy {
     Full,
 }
 
+/// How much is recorded of what the target sends back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResultPolicy {
+    /// Counts and outcomes; of a command's output its beginning. Terminals are always recorded whole.
+    #[default]
+    None,
+    /// All of it.
+    Full,
+}
+
 /// How a session is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RecordPolicy {
     /// How much of the parameters.
     pub parameters: ParameterPolicy,
+    /// How much of what comes back.
+    pub results: ResultPolicy,
+    /// Whether what is typed into terminals is recorded, beside what is shown there.
+    pub input: bool,
     /// Patterns whose matches are masked, as written in the contract.
     pub mask: Vec<String>,
     /// Whether a recording that fails ends the session.
     pub strict: bool,
+}
+
+/// By what a target proves that it is the right one, where it has a host key (OpenSSH, sshd(8)).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostKeys {
+    /// Lines in the form of a known_hosts file.
+    pub known_hosts: String,
+    /// Pinned keys, each one line: algorithm and base64.
+    pub pinned: Vec<String>,
+    /// Keys of authorities that sign host certificates, each one line.
+    pub authorities: Vec<String>,
+}
+
+/// How the gate signs in to the target with an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Login {
+    /// With the account's secret as the password.
+    #[default]
+    Password,
+    /// With the account's secret as a private key, in PEM.
+    Key,
+    /// With a key of the agent that listens at this socket.
+    Agent(std::path::PathBuf),
+    /// With a certificate made for this session alone; see `Session::certify`.
+    Certificate,
 }
 
 /// Where the target is and how it is spoken to; its secret is asked for with `Session::secret`.
@@ -85,6 +125,8 @@ pub struct TargetRoute {
     pub address: HostPort,
     /// How TLS is spoken to it.
     pub tls: TargetTls,
+    /// By what it is known, where it has a host key.
+    pub host_keys: HostKeys,
 }
 
 /// The terms of a session, from one grant.
@@ -104,6 +146,10 @@ pub struct Terms {
     pub target: TargetRoute,
     /// The login used on the target.
     pub account: String,
+    /// How the gate signs in with it.
+    pub login: Login,
+    /// What may be done there, in the adapter's own words (see `Words`).
+    pub allow: Vec<String>,
     /// The database to open (Postgres), already checked against what the grant covers.
     pub database: Option<String>,
     /// How it is recorded.

@@ -2,10 +2,10 @@
 
 use crate::sink::MemorySink;
 use curfew_adapter::{
-    Ask, Clock, Closing, Connection, Core, Counters, Deadline, EndReason, GrantId, HostPort, Identity,
-    IdentityId, IdentityKind, LeaseKeeper, Notice, ParameterPolicy, Progress, Proof, RecordPolicy, Recorder,
-    Refusal, RequestId, Secret, Session, SessionHost, SignedIn, SigninId, SocketHandle, TargetRoute,
-    TargetTls, Terms, TlsMode,
+    Ask, CertificateAsk, Clock, Closing, Connection, Core, Counters, Deadline, EndReason, GrantId, HostKeys,
+    HostPort, Identity, IdentityId, IdentityKind, LeaseKeeper, Login, Notice, ParameterPolicy, Progress,
+    Proof, Protocol, RecordPolicy, Recorder, Refusal, RequestId, ResultPolicy, Secret, Session, SessionHost,
+    SignedIn, SigninId, SocketHandle, TargetRoute, TargetTls, Terms, TlsMode,
 };
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
@@ -29,8 +29,20 @@ pub struct Script {
     pub refuse_sign_in: Option<Refusal>,
     /// Refuses the admission.
     pub refuse: Option<Refusal>,
+    /// Asked before the sign-in, which goes on with whatever is answered.
+    pub question: Option<String>,
     /// Where the target is.
     pub target: SocketAddr,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// By what it is known.
+    pub host_keys: HostKeys,
+    /// How the gate signs in to it.
+    pub login: Login,
+    /// Makes a certificate of what a session asks for, for [`Login::Certificate`].
+    pub certify: fn(&CertificateAsk, account: &str) -> String,
+    /// What may be done there.
+    pub allow: Vec<String>,
     /// How TLS is spoken to it.
     pub tls: TargetTls,
     /// The account's secret.
@@ -43,6 +55,10 @@ pub struct Script {
     pub countdown: Vec<Duration>,
     /// How much of parameters is recorded.
     pub parameters: ParameterPolicy,
+    /// How much of what comes back is recorded.
+    pub results: ResultPolicy,
+    /// Whether what is typed is recorded.
+    pub input: bool,
     /// The clock of the leases.
     pub clock: Clock,
 }
@@ -59,13 +75,21 @@ impl Script {
             pending: None,
             refuse_sign_in: None,
             refuse: None,
+            question: None,
             target,
+            protocol: Protocol::Postgres,
+            host_keys: HostKeys::default(),
+            login: Login::Password,
+            certify: |_, _| String::new(),
+            allow: Vec::new(),
             tls: TargetTls::new(TlsMode::Disable, RootCertStore::empty()).expect("a mode without demands"),
             secret: "the account's secret".to_owned(),
             database: Some("orders".to_owned()),
             lease: Duration::from_secs(3600),
             countdown: Vec::new(),
             parameters: ParameterPolicy::Full,
+            results: ResultPolicy::None,
+            input: false,
             clock: Clock::system(),
         }
     }
@@ -73,7 +97,8 @@ impl Script {
 
 #[derive(Debug, Default)]
 struct Seen {
-    asks: Vec<(Ask, bool)>,
+    asks: Vec<(Ask, Proof)>,
+    answers: Vec<Option<String>>,
     keepers: Vec<LeaseKeeper>,
     counters: Vec<Arc<Counters>>,
     closings: Vec<Closing>,
@@ -131,9 +156,14 @@ impl FakeCore {
         &self.sink
     }
 
-    /// What was asked for, and whether a certificate was shown.
-    pub fn asks(&self) -> Vec<(Ask, bool)> {
+    /// What was asked for, and by which proof.
+    pub fn asks(&self) -> Vec<(Ask, Proof)> {
         self.seen().asks.clone()
+    }
+
+    /// What was answered to the script's question so far.
+    pub fn answers(&self) -> Vec<Option<String>> {
+        self.seen().answers.clone()
     }
 
     /// How many sessions were dropped without being closed.
@@ -213,13 +243,22 @@ impl FakeCore {
             contract: "a-contract".to_owned(),
             target: TargetRoute {
                 name: ask.target.clone(),
-                protocol: curfew_adapter::Protocol::Postgres,
+                protocol: script.protocol,
                 address: HostPort { host: script.target.ip().to_string(), port: script.target.port() },
                 tls: script.tls.clone(),
+                host_keys: script.host_keys.clone(),
             },
             account: ask.account.clone(),
+            login: script.login.clone(),
+            allow: script.allow.clone(),
             database: script.database.clone(),
-            record: RecordPolicy { parameters: script.parameters, mask: Vec::new(), strict: true },
+            record: RecordPolicy {
+                parameters: script.parameters,
+                results: script.results,
+                input: script.input,
+                mask: Vec::new(),
+                strict: true,
+            },
             countdown: script.countdown.clone(),
             extend_hint: "curfew extend".to_owned(),
         };
@@ -229,7 +268,7 @@ impl FakeCore {
             seen.counters.push(counters.clone());
             seen.keepers.push(keeper.clone());
         });
-        let host = Arc::new(Host { core: self.clone(), keeper });
+        let host = Arc::new(Host { core: self.clone(), keeper, account: ask.account.clone() });
         Session::admitted(Arc::new(terms), lease, Recorder::new(self.sink.clone()), counters, host)
     }
 }
@@ -253,10 +292,13 @@ impl Drop for Waiting {
 
 impl Core for FakeCore {
     fn sign_in(self: Arc<Self>, _: Connection, proof: Proof, ask: Ask) -> Progress<SignedIn> {
-        let certificate = matches!(proof, Proof::Certificate(_));
-        self.note(|seen| seen.asks.push((ask, certificate)));
+        self.note(|seen| seen.asks.push((ask, proof)));
         Progress::new(|teller| async move {
             let script = self.script();
+            if let Some(question) = script.question {
+                let answer = teller.ask(question, true).await;
+                self.note(|seen| seen.answers.push(answer));
+            }
             if let Some(link) = script.link {
                 teller.show(link).await;
                 self.wait().await;
@@ -265,6 +307,13 @@ impl Core for FakeCore {
                 Some(refusal) => Err(refusal),
                 None => Ok(SignedIn { identity: alice(), signin: SigninId::random(), elsewhere: None }),
             }
+        })
+    }
+
+    fn choose(self: Arc<Self>, _: Connection, _: SignedIn, ask: Ask) -> Progress<Ask> {
+        Progress::new(|teller| async move {
+            let target = teller.ask("target: ", true).await.unwrap_or_default();
+            Ok(Ask { target, account: "deploy".to_owned(), ..ask })
         })
     }
 
@@ -297,12 +346,18 @@ fn alice() -> Identity {
 struct Host {
     core: Arc<FakeCore>,
     keeper: LeaseKeeper,
+    account: String,
 }
 
 impl SessionHost for Host {
     fn secret(&self) -> BoxFuture<'_, Result<Secret, Refusal>> {
         let secret = Secret::new(self.core.script().secret);
         Box::pin(async move { Ok(secret) })
+    }
+
+    fn certify(&self, ask: CertificateAsk) -> BoxFuture<'_, Result<String, Refusal>> {
+        let certificate = (self.core.script().certify)(&ask, &self.account);
+        Box::pin(async move { Ok(certificate) })
     }
 
     fn hold(&self, socket: SocketHandle) {

@@ -85,7 +85,7 @@ impl PostgresAdapter {
         if minor > 0 || !unknown_options.is_empty() {
             backend::negotiate(&mut client.unsent, unknown_options.iter().map(String::as_str));
         }
-        let proof = certificates.map_or(Proof::Link, Proof::Certificate);
+        let proof = certificates.map_or(Proof::Link { key: None }, Proof::Certificate);
         let startup = gate.connection().startup.clone();
         let admitted = async {
             let who = match client.follow(&mut gate.sign_in(proof, &ask), &startup).await? {

@@ -9,14 +9,13 @@ use super::ask_form::{Fields, Wrong};
 use super::home::Held;
 use super::words::{Length, span};
 use crate::api::next::Next;
-use crate::api::offers::{Offer, TargetView, offers};
 use crate::api::page::{Page, PageError, Shell};
 use crate::api::problem::Problem;
 use crate::api::who::{Browser, SentForm};
 use crate::app::App;
 use crate::audit::Digest;
 use crate::contract::PersonKey;
-use crate::grant::{Caller, GrantsError};
+use crate::grant::{Caller, GrantsError, Offer, TargetView};
 use crate::identity::random_text;
 use crate::store::Once;
 
@@ -54,7 +53,7 @@ impl AskForm {
     ) -> Result<Option<Self>, Problem> {
         let (target, account) = (target.to_owned(), account.to_owned());
         let fields = Fields { target, account, once: random_text(), next, ..Fields::default() };
-        let all = offers(app, &Caller::from(browser)).await?;
+        let all = app.grants.offers(&Caller::from(browser)).await?;
         let accounts =
             all.into_iter().find(|target| target.name == fields.target).map(|target| target.accounts);
         let account = accounts.into_iter().flatten().find(|account| account.name == fields.account);
@@ -177,7 +176,7 @@ pub(super) async fn send(
 async fn page(app: &App, browser: &Browser, mut fields: Fields, wrong: Wrong) -> Result<Response, Problem> {
     let caller = Caller::from(browser);
     let unknown = || GrantsError::NoTarget { target: fields.target.clone() };
-    let all = offers(app, &caller).await?;
+    let all = app.grants.offers(&caller).await?;
     let target = all.into_iter().find(|target| target.name == fields.target).ok_or_else(unknown)?;
     let account = match target.accounts.as_slice() {
         [only] if fields.account.is_empty() => only.clone(),

@@ -8,9 +8,8 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::words::{Length, lengths};
-use crate::api::offers::Offer;
 use crate::api::refused::sentence;
-use crate::grant::{Ask, AskRefused, GrantRefused, GrantsError, Refused};
+use crate::grant::{Ask, AskRefused, GrantRefused, GrantsError, Offer, Refused};
 
 /// The form as it was sent, or as the address of the page fills it in.
 #[derive(Clone, Debug, Default, Deserialize)]

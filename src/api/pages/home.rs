@@ -6,12 +6,11 @@ use axum::response::{IntoResponse, Response};
 use curfew_adapter::Protocol;
 
 use super::words::When;
-use crate::api::offers::{TargetView, offers};
 use crate::api::page::{Page, PageError, Shell};
 use crate::api::problem::Problem;
 use crate::api::who::Browser;
 use crate::app::App;
-use crate::grant::{Caller, GrantState, GrantView, Scope};
+use crate::grant::{Caller, GrantState, GrantView, Scope, TargetView};
 use crate::identity::random_text;
 use crate::store::Slice;
 
@@ -56,6 +55,7 @@ fn connect(app: &App, grant: &GrantView) -> Option<String> {
         Protocol::Postgres => {
             Some(format!("psql -h {host} -p {port} -d {} -U {}", grant.target, grant.account))
         }
+        Protocol::Ssh => Some(format!("ssh -p {port} {}%{}@{host}", grant.account, grant.target)),
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn home(State(app): State<App>, browser: Browser) -> Result<Res
         held.sort_by_key(|grant| (grant.state != GrantState::Active, grant.ends_at));
         let held = held.into_iter().map(|grant| Held::new(&app, grant)).collect();
         let waiting = app.grants.to_approve(&caller).await?.len();
-        let targets = offers(&app, &caller).await?;
+        let targets = app.grants.offers(&caller).await?;
         Ok::<_, Problem>(
             Page(HomePage { shell: shell.clone(), here: "/", held, waiting, targets }).into_response(),
         )
@@ -103,8 +103,8 @@ struct TargetsPage {
 /// GET /targets
 pub(super) async fn targets(State(app): State<App>, browser: Browser) -> Result<Response, PageError> {
     let shell = browser.shell("Ask for access");
-    match offers(&app, &Caller::from(&browser)).await {
+    match app.grants.offers(&Caller::from(&browser)).await {
         Ok(targets) => Ok(Page(TargetsPage { shell, here: "/targets", targets }).into_response()),
-        Err(problem) => Err(PageError::from(problem).within(&shell)),
+        Err(error) => Err(PageError::from(Problem::from(error)).within(&shell)),
     }
 }

@@ -13,6 +13,7 @@ fn psql(gate: &Gate, client: &str) -> (String, Progress<SignedIn>) {
         client: client.parse().unwrap(),
         target: "orders".into(),
         account: "orders_read".into(),
+        types: false,
     };
     let pending = gate.app.links.open(about);
     let url = pending.url().to_owned();
@@ -116,6 +117,7 @@ async fn a_program_with_a_hostile_name_is_text() {
         client: "127.0.0.1".parse().unwrap(),
         target: "\"><img src=x>".into(),
         account: "'onload=".into(),
+        types: false,
     };
     let pending = gate.app.links.open(about);
     let page = Browser::new().unwrap().sign_in(pending.url(), "alice").await.unwrap();
@@ -177,6 +179,7 @@ async fn what_no_contract_gives_looks_like_what_is_not_there() {
             client: "127.0.0.1".parse().unwrap(),
             target: target.into(),
             account: "admin".into(),
+            types: false,
         };
         let pending = gate.app.links.open(about);
         let browser = Browser::new().unwrap();

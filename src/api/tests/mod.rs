@@ -103,7 +103,6 @@ impl Gate {
             identities,
             oidc: Arc::new(oidc),
             grants,
-            targets: targets.into_iter().map(|target| target.name).collect(),
             sessions: live.clone(),
             recordings: Folders::new(Arc::new(object_store::memory::InMemory::new())),
             checkpoints: backend.path().with_file_name("checkpoints"),

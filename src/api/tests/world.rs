@@ -111,6 +111,7 @@ pub(super) fn contracts(backend: &Backend) -> Arc<Contracts> {
 
 pub(super) fn targets() -> Vec<Target> {
     let target = |name: &str, accounts: &[&str]| Target {
+        host_keys: curfew_adapter::HostKeys::default(),
         name: name.to_owned(),
         protocol: Protocol::Postgres,
         address: HostPort { host: "db.internal".to_owned(), port: 5432 },
@@ -121,7 +122,8 @@ pub(super) fn targets() -> Vec<Target> {
             .iter()
             .map(|name| Account {
                 name: (*name).to_owned(),
-                secret: SecretSource::Env("NOT_READ".to_owned()),
+                secret: Some(SecretSource::Env("NOT_READ".to_owned())),
+                login: curfew_adapter::Login::Password,
             })
             .collect(),
     };
@@ -390,6 +392,12 @@ fn opening(record: &SessionRecord, of: &Somebody) -> Opening {
         contract: record.contract.clone(),
         request: record.request.to_string(),
         grant: record.grant.to_string(),
-        record: Policy { parameters: ParameterPolicy::Full, mask: Vec::new(), strict: true },
+        record: Policy {
+            parameters: ParameterPolicy::Full,
+            results: curfew_adapter::ResultPolicy::None,
+            input: false,
+            mask: Vec::new(),
+            strict: true,
+        },
     }
 }

@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::list::{List, slice};
 use crate::api::body::Wanted;
-use crate::api::offers::{TargetView, offers};
 use crate::api::problem::Problem;
 use crate::api::who::Caller;
 use crate::app::App;
+use crate::grant::TargetView;
 
 /// The query.
 #[derive(Debug, Deserialize)]
@@ -34,5 +34,5 @@ pub async fn targets(
     Wanted(query): Wanted<Query>,
 ) -> Result<Json<List<TargetView>>, Problem> {
     slice(query.limit, query.cursor.as_deref())?;
-    Ok(Json(List::whole(offers(&app, &(&caller).into()).await?)))
+    Ok(Json(List::whole(app.grants.offers(&(&caller).into()).await?)))
 }

@@ -30,7 +30,13 @@ async fn recorded(folder: &Path, key: &Arc<SigningKey>) -> (SessionId, Vec<u8>) 
         contract: "orders-debug".to_owned(),
         request: "req_a".to_owned(),
         grant: "gra_a".to_owned(),
-        record: Policy { parameters: ParameterPolicy::Full, mask: Vec::new(), strict: true },
+        record: Policy {
+            parameters: ParameterPolicy::Full,
+            results: curfew_adapter::ResultPolicy::None,
+            input: false,
+            mask: Vec::new(),
+            strict: true,
+        },
     };
     let recorder = writer.begin(&opening).await.unwrap();
     for n in 1..3 {

@@ -29,6 +29,9 @@ pub trait Directory: Send + Sync + 'static {
     /// Everybody's identities, the disabled ones too.
     fn everyone(&self) -> BoxFuture<'_, Result<Vec<Known>, StoreError>>;
 
+    /// The names of the targets, as configured now.
+    fn target_names(&self) -> Vec<String>;
+
     /// The target of this name, as configured now.
     fn target(&self, name: &str) -> Option<TargetFacts>;
 
@@ -64,6 +67,10 @@ impl Directory for StoreDirectory {
 
     fn everyone(&self) -> BoxFuture<'_, Result<Vec<Known>, StoreError>> {
         Box::pin(async move { Ok(self.store.identities().await?.into_iter().map(Known::from).collect()) })
+    }
+
+    fn target_names(&self) -> Vec<String> {
+        self.targets.keys().cloned().collect()
     }
 
     fn target(&self, name: &str) -> Option<TargetFacts> {

@@ -38,6 +38,10 @@ impl Directory for Book {
         Box::pin(async move { Ok(everyone) })
     }
 
+    fn target_names(&self) -> Vec<String> {
+        self.targets.lock().unwrap().keys().cloned().collect()
+    }
+
     fn target(&self, name: &str) -> Option<TargetFacts> {
         self.targets.lock().unwrap().get(name).cloned()
     }

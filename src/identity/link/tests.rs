@@ -34,6 +34,7 @@ fn psql(client: &str) -> Connecting {
         client: ip(client),
         target: "orders".into(),
         account: "orders_read".into(),
+        types: false,
     }
 }
 

@@ -4,14 +4,13 @@
 
 use std::net::IpAddr;
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use curfew_adapter::random_bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Granted, TokenError};
 use crate::identity::service::Identities;
 use crate::identity::signin::{Method, Viewer};
-use crate::identity::token::{Hashed, random_text};
+use crate::identity::token::{Hashed, random_text, same_digits, six_digits};
 use crate::store::{DeviceRow, DeviceState, StoreError};
 
 /// How long a device waits, in seconds.
@@ -101,7 +100,7 @@ impl Identities {
         if row.state == DeviceState::Agreed && row.parent.as_ref() == Some(&browser.signin.id) {
             return row.digits.ok_or(DeviceError::NoSuchCode);
         }
-        let digits = format!("{:06}", u64::from_be_bytes(random_bytes()) % 1_000_000);
+        let digits = six_digits();
         let mut tx = self.store.begin().await?;
         if !tx.device_agreed(&row.user_code, &browser.signin.id, &digits, self.now()).await? {
             return Err(DeviceError::NoSuchCode);
@@ -158,7 +157,7 @@ impl Identities {
                         "type the six digits that the page shows",
                     ));
                 };
-                if verify_slices_are_equal(typed.as_bytes(), shown.as_bytes()).is_err() {
+                if !same_digits(&shown, typed) {
                     let last = row.tries + 1 >= TRIES;
                     tx.device_wrong(&device, row.tries, last).await?;
                     tx.commit().await?;

@@ -53,7 +53,13 @@ fn opening(strict: bool) -> Opening {
         contract: "orders-debug".to_owned(),
         request: "req_a".to_owned(),
         grant: "gra_a".to_owned(),
-        record: Policy { parameters: ParameterPolicy::Full, mask: vec!["(?i)iban".to_owned()], strict },
+        record: Policy {
+            parameters: ParameterPolicy::Full,
+            results: curfew_adapter::ResultPolicy::None,
+            input: false,
+            mask: vec!["(?i)iban".to_owned()],
+            strict,
+        },
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod codes;
 mod devices;
+mod keys;
 mod logins;
 mod signins;
 

@@ -16,7 +16,7 @@ const SIGNIN: &str = "signins.id AS signin_id, signins.identity AS identity, sig
     signins.started_at AS started_at, signins.ends_at AS ends_at, signins.ended_at AS \
     ended_at, signins.end_why AS end_why";
 
-fn select(from: &str) -> sqlx::AssertSqlSafe<String> {
+pub(super) fn select(from: &str) -> sqlx::AssertSqlSafe<String> {
     sqlx::AssertSqlSafe(format!("SELECT {SIGNIN}, {COLUMNS} FROM {from}"))
 }
 
@@ -271,7 +271,7 @@ impl Tx {
     }
 }
 
-fn standing(row: &AnyRow) -> Result<Standing, StoreError> {
+pub(super) fn standing(row: &AnyRow) -> Result<Standing, StoreError> {
     let signin = SigninRecord {
         id: row.signin_id("signin_id")?,
         identity: row.identity_id("identity")?,

@@ -69,9 +69,14 @@ pub fn names(sources: &Sources) -> Vec<String> {
                 "admitted"
             ));
         }
-        let wiring = path.starts_with("src/serve") || path.starts_with("src/cli/");
-        if path.starts_with("src/") && !wiring && text.contains("curfew_postgres") {
-            wrong.push(format!("{path} names curfew_postgres: only serve.rs and cli/ know the protocols"));
+        let wiring =
+            path.starts_with("src/serve") || path.starts_with("src/cli/") || path == "src/adapters.rs";
+        for adapter in ["curfew_postgres", "curfew_ssh"] {
+            if path.starts_with("src/") && !wiring && text.contains(adapter) {
+                wrong.push(format!(
+                    "{path} names {adapter}: only serve, cli and adapters.rs know the protocols"
+                ));
+            }
         }
     }
     wrong

@@ -91,7 +91,11 @@ pub fn read(startup: Startup) -> Result<Parameters, Box<Sentence>> {
     let program = settings.iter().find(|(name, _)| name == "application_name");
     let program = program.map(|(_, value)| value.clone()).unwrap_or_default();
     let can_wait = program == WAITS;
-    Ok(Parameters { ask: Ask { target, account, database, program, can_wait }, settings, unknown_options })
+    Ok(Parameters {
+        ask: Ask { target, account, database, program, can_wait, can_answer: false },
+        settings,
+        unknown_options,
+    })
 }
 
 fn once(place: &mut Option<String>, name: &str, value: String) -> Result<(), Box<Sentence>> {

@@ -66,7 +66,8 @@ impl Client {
                     startup.pause();
                     self.show(&notice).await.map_err(|_| Left::Gone)?;
                 }
-                Step::Show(_) => {}
+                // Its user can't be asked, and `Ask::can_answer` said so: dropped, a question has no answer.
+                Step::Show(_) | Step::Ask(_) => {}
             }
         };
         startup.resume();
