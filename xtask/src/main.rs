@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod install;
 mod lint;
 mod run;
@@ -32,6 +33,12 @@ enum Task {
         #[arg(long)]
         tour: bool,
     },
+    /// Feeds every parser of a stranger's bytes with strange bytes.
+    Fuzz {
+        /// How long for each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Measures what a session costs.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -43,6 +50,7 @@ fn main() -> ExitCode {
         Task::Lint => lint::lint(),
         Task::Install => install::install(),
         Task::Demo { tour } => demo::demo(tour),
+        Task::Fuzz { seconds } => fuzz::fuzz(seconds),
         Task::Bench(what) => bench::bench(what),
     };
     match done {
