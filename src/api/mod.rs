@@ -11,6 +11,7 @@ pub mod cookies;
 pub mod csrf;
 mod device;
 pub mod headers;
+mod health;
 mod link;
 pub mod next;
 mod oauth;
@@ -50,6 +51,7 @@ pub fn router(app: App) -> Router {
         .route("/oauth/revoke", post(oauth::revoke))
         .route("/device", get(device::ask).post(device::answer))
         .route("/link/{id}", get(link::show).post(link::answer))
+        .merge(health::router())
         .merge(pages::router())
         .merge(v1::router())
         .fallback(page::not_found)
@@ -57,6 +59,11 @@ pub fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(from_fn(headers::add))
         .with_state(app)
+}
+
+/// What the metrics listener answers besides: the same `/healthz` and `/readyz`, with the same headers.
+pub fn health(app: App) -> Router {
+    health::router().layer(from_fn(headers::add)).with_state(app)
 }
 
 /// An error's text as a sentence: with a capital letter in front.

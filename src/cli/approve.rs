@@ -44,7 +44,12 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     let what = format!("{} as {}", clean(&request.target), clean(&request.account));
     if request.state == "pending" {
         let waits = view::waits_for(&request, &cx.out);
-        return cx.out.line(format!("Your approval counts. {who} still waits {waits}."));
+        let counts = if request.counted_before {
+            "Your approval had been counted already: it counts once, as you gave it last."
+        } else {
+            "Your approval counts."
+        };
+        return cx.out.line(format!("{counts} {who} still waits {waits}."));
     }
     cx.out.line(format!("Approved: {who} may use {what} for {}.", view::length(request.duration_seconds)))?;
     match &request.grant_id {

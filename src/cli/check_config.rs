@@ -4,6 +4,7 @@
 //! nothing and runs no command. Mistakes fail the check; what may well be right by the time the gate starts (a secret
 //! that only its service sees) is a note.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -62,7 +63,8 @@ pub(super) fn check(path: &Path, out: &mut impl Write) -> Result<(), CliError> {
         config.server.contracts.display()
     )?;
     writeln!(out, "ok  authority {} until {:.0}", keys.authority.fingerprint(), keys.authority.not_after())?;
-    for note in unreachable_contracts(&config, &contracts).into_iter().chain(secrets(&config)?) {
+    let notes = shared_domains(&config).into_iter().chain(unreachable_contracts(&config, &contracts));
+    for note in notes.chain(secrets(&config)?) {
         writeln!(out, "note: {note}")?;
     }
     Ok(())
@@ -71,6 +73,21 @@ pub(super) fn check(path: &Path, out: &mut impl Write) -> Result<(), CliError> {
 fn mistakes(count: usize, wrong: &str) -> CliError {
     let counted = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
     CliError::failed(format!("{counted}; the gate would not start\n{}", wrong.trim_end()))
+}
+
+/// Email domains that several providers speak for, as their entries say: worth a look each time.
+fn shared_domains(config: &Config) -> Vec<String> {
+    let mut voices: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for provider in &config.providers {
+        for domain in &provider.emails {
+            voices.entry(domain).or_default().push(&provider.name);
+        }
+    }
+    let several = voices.into_iter().filter(|(_, names)| names.len() > 1);
+    let note = |(domain, names): (&str, Vec<&str>)| {
+        format!("the providers {} may each sign in as anybody at {domain}", names.join(" and "))
+    };
+    several.map(note).collect()
 }
 
 /// Contracts that nobody can use with these targets: legal, and most likely a slip in a label or a name.
@@ -184,6 +201,20 @@ duration = { max = "1h" }
     fn a_good_configuration_is_summed_up_with_notes() {
         let contracts = [("a", "orders", "orders_write"), ("b", "odrers", "x")];
         insta::assert_snapshot!(checked(CONFIG, &contracts, true).unwrap());
+    }
+
+    #[test]
+    fn a_domain_of_two_providers_is_noted() {
+        let ours = "emails = [\"example.com\"]\nshared = [\"example.com\"]\ngroups = \"any\"";
+        let config = CONFIG.replace("emails = [\"example.com\"]", ours).replace(
+            "[[target]]",
+            &format!("[[provider]]\nname = \"new\"\nissuer = \"https://new.example.com\"\nclient_id = \"x\"\n{ours}\n[[target]]"),
+        );
+        let said = checked(&config, &[], true).unwrap();
+        assert!(
+            said.contains("note: the providers example and new may each sign in as anybody at example.com"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub struct Args {
     /// Everybody's that one may see
     #[arg(long)]
     all: bool,
+    /// Those of others that one may take away
+    #[arg(long, conflicts_with_all = ["all", "id"])]
+    to_revoke: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -31,11 +34,20 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
         }
         return view::grant(&body.read()?, &mut cx.out);
     }
-    let scope = if args.all { "all" } else { "mine" };
+    let scope = match (args.all, args.to_revoke) {
+        (true, _) => "all",
+        (_, true) => "to-revoke",
+        _ => "mine",
+    };
     let list = client.list(&["grants"], &[("scope", scope)]).await?;
     if args.common.json {
         return cx.out.raw(&list.json());
     }
     let table = view::grants(&list.read::<Grant>()?, &cx.out);
-    cx.out.table(&table, "There is no grant; `curfew request TARGET` asks for one.")
+    let none = if args.to_revoke {
+        "There is no grant that you may take away."
+    } else {
+        "There is no grant; `curfew request TARGET` asks for one."
+    };
+    cx.out.table(&table, none)
 }

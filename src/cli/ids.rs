@@ -27,6 +27,9 @@ pub const TO_DECIDE: Thing =
 /// One's own requests come first.
 pub const REQUEST: Thing =
     Thing { name: "request", path: "requests", prefix: "req", scopes: &["mine", "to-approve", "all"] };
+/// Grants that one could take away come first.
+pub const TO_REVOKE: Thing =
+    Thing { name: "grant", path: "grants", prefix: "gra", scopes: &["to-revoke", "mine", "all"] };
 /// Grants.
 pub const GRANT: Thing = Thing { name: "grant", path: "grants", prefix: "gra", scopes: &["mine", "all"] };
 /// Sessions.

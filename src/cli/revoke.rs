@@ -25,7 +25,7 @@ pub struct Args {
 /// Refused, or not reached.
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     let client = cx.client(&args.common)?;
-    let id = ids::complete(&client, ids::GRANT, &args.id).await?;
+    let id = ids::complete(&client, ids::TO_REVOKE, &args.id).await?;
     let body = client.post(&["grants", &id, "revoke"], &json!({ "reason": args.reason })).await?;
     if args.common.json {
         return cx.out.raw(body.raw());

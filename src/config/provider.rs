@@ -21,6 +21,8 @@ pub struct Provider {
     pub groups_claim: Vec<String>,
     /// The email domains that it may assert, lower-cased.
     pub emails: Vec<String>,
+    /// Those of them that another provider may assert too.
+    pub shared: Vec<String>,
     /// The groups that it may assert; `None` for all.
     pub groups: Option<Vec<String>>,
     /// The scopes to ask for; `openid` is among them.
@@ -42,7 +44,7 @@ impl Provider {
         self.groups.as_ref().is_none_or(|groups| groups.iter().any(|one| one == group))
     }
 
-    fn read(section: &Section<'_>, base: &Path, alone: bool) -> Option<(Self, Mark)> {
+    fn read(section: &Section<'_>, base: &Path, alone: bool) -> Option<(Self, Marks)> {
         let name = section.require("name", "\"example\"");
         let at = name.as_ref().map_or(section.mark(), Value::mark);
         let name = name.and_then(|value| words::name(&value));
@@ -54,7 +56,9 @@ impl Provider {
         let client_secret = section.get("client_secret").map(|value| SecretSource::read_value(&value, base));
         let groups_claim =
             section.get("groups_claim").map_or(Some(vec!["groups".to_owned()]), |value| claim_path(&value));
+        let mut marks = Marks { name: at, emails: section.mark() };
         let emails = section.require("emails", "[\"example.com\"]").and_then(|value| {
+            marks.emails = value.mark();
             let domains = value.list_of(words::domain)?;
             let named = !domains.is_empty();
             value.check(
@@ -62,6 +66,13 @@ impl Provider {
                     .then_some(domains)
                     .ok_or("must name at least one email domain that the provider may assert"),
             )
+        });
+        let shared = section.get("shared").map_or(Some(Vec::new()), |value| {
+            let domains = value.list_of(words::domain)?;
+            let own = |domain: &String| emails.as_ref().is_none_or(|emails| emails.contains(domain));
+            let other = domains.iter().find(|domain| !own(domain)).cloned();
+            let other = other.map(|domain| format!("names {domain}, which is not among `emails`"));
+            value.check(other.map_or(Ok(domains), Err))
         });
         let groups = match section.get("groups") {
             Some(value) if value.is_string() => value.one_of(&[("any", None)]),
@@ -97,11 +108,12 @@ impl Provider {
             client_secret,
             groups_claim: groups_claim?,
             emails: emails?,
+            shared: shared?,
             groups: groups?,
             scopes,
             ca: ca?,
         };
-        Some((provider, at))
+        Some((provider, marks))
     }
 }
 
@@ -116,8 +128,37 @@ pub(super) fn read_all(root: &Section<'_>, base: &Path) -> Vec<Provider> {
         );
     }
     let read = root.tables("provider", |section| Provider::read(section, base, count == 1));
-    refuse_twins(root, "[[provider]]", read.iter().map(|(provider, at)| (provider.name.as_str(), *at)));
+    refuse_twins(root, "[[provider]]", read.iter().map(|(provider, at)| (provider.name.as_str(), at.name)));
+    refuse_two_voices(root, &read);
     read.into_iter().map(|(provider, _)| provider).collect()
+}
+
+/// A person is their verified email: two providers that may assert one domain can each sign in as anybody there. That
+/// is said on purpose, in both entries, or it is a mistake.
+fn refuse_two_voices(root: &Section<'_>, read: &[(Provider, Marks)]) {
+    for (n, (second, at)) in read.iter().enumerate() {
+        for (first, _) in read.iter().take(n) {
+            let both = |domain: &&String| first.emails.contains(domain);
+            let meant = |domain: &&String| first.shared.contains(domain) && second.shared.contains(domain);
+            for domain in second.emails.iter().filter(both).filter(|domain| !meant(domain)) {
+                root.problem_at(
+                    at.emails,
+                    format!(
+                        "{domain} may be asserted by the provider \"{}\" too, and then each of the two can sign in as \
+                         anybody there; leave it to one of them, or, if you trust both alike, write \
+                         `shared = [\"{domain}\"]` in both",
+                        first.name
+                    ),
+                );
+            }
+        }
+    }
+}
+
+/// Where things of an entry stand.
+struct Marks {
+    name: Mark,
+    emails: Mark,
 }
 
 /// A dotted path, or a list for claims whose names have dots themselves.

@@ -323,3 +323,27 @@ proptest! {
         }
     }
 }
+
+/// Lessons: a contractors' provider that may assert any email asserts an approver's.
+#[test]
+fn two_providers_that_may_assert_one_domain_are_refused_unless_both_say_so() {
+    let with = |first: &str, second: &str| {
+        let first = EXAMPLE.replace("emails = [\"Example.com\"]", &format!("groups = \"any\"\n{first}"));
+        format!(
+            "{first}\n[[provider]]\nname = 'b'\nissuer = 'https://b'\nclient_id = 'b'\ngroups = []\n{second}\n"
+        )
+    };
+    let (ours, both) = ("emails = ['Example.com']", "emails = ['Example.com']\nshared = ['example.COM']");
+    for (first, second) in [(ours, ours), (both, ours), (ours, both)] {
+        let told = problems(&with(first, &format!("{second}\n")));
+        assert_eq!(told.matches("may be asserted by the provider \"example\" too").count(), 1, "{told}");
+        assert!(told.contains("write `shared = [\"example.com\"]` in both"), "{told}");
+        let line = with(first, second).lines().collect::<Vec<_>>().len() - usize::from(second == both);
+        assert!(told.contains(&format!("curfew.toml:{line}:10: ")), "{line}: {told}");
+    }
+    let fine = |text: String| Config::parse("curfew.toml", &text, folder().path()).is_ok();
+    assert!(fine(with(both, both)));
+    assert!(fine(with(ours, "emails = ['b.example.com']")));
+    let stray = problems(&with(ours, "emails = ['b.example']\nshared = ['c.example']"));
+    assert!(stray.contains("names c.example, which is not among `emails`"), "{stray}");
+}

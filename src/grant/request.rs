@@ -19,6 +19,9 @@ use super::grant::Grant;
 use super::record::{Approval, Decided, RequestKind, RequestRecord, RequestState};
 use super::refused::Refused;
 
+/// Why an extension expired that nobody had decided when its grant ended.
+const GRANT_OVER: &str = "the grant that it would have extended is over";
+
 /// A request, in a state that its own rules led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request(RequestRecord);
@@ -68,6 +71,11 @@ pub enum RequestEvent {
     Tick {
         /// It is now.
         now: Timestamp,
+    },
+    /// The grant that an extension is for is over; it says nothing to a request for access.
+    GrantOver {
+        /// Since when.
+        at: Timestamp,
     },
 }
 
@@ -229,7 +237,11 @@ impl Request {
                 let decided = Decided { at: now, by: None, note: None };
                 Ok(self.closed(RequestState::Expired, Outcome::Expired, decided))
             }
-            RequestEvent::Tick { .. } => Ok(self.clone().waiting(facts)),
+            RequestEvent::GrantOver { at } if matches!(record.kind, RequestKind::Extension { .. }) => {
+                let decided = Decided { at, by: None, note: Some(GRANT_OVER.to_owned()) };
+                Ok(self.closed(RequestState::Expired, Outcome::Expired, decided))
+            }
+            RequestEvent::Tick { .. } | RequestEvent::GrantOver { .. } => Ok(self.clone().waiting(facts)),
         }
     }
 

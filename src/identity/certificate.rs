@@ -7,13 +7,16 @@ use curfew_certs::{CertsError, ClientSubject};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
 
 use super::service::Identities;
 use super::signin::{EndWhy, Viewer};
-use crate::store::{StoreError, with_causes};
+use crate::audit::Digest;
+use crate::contract::PersonKey;
+use crate::store::{Before, Once, StoreError, with_causes};
 
 /// A certificate, made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certified {
     /// The certificate as PEM.
     pub pem: String,
@@ -27,6 +30,12 @@ pub enum CertifyError {
     /// The request is not one that can be signed.
     #[error("the certificate was not made, because {0}")]
     Request(String),
+    /// The idempotency key is not one.
+    #[error("an Idempotency-Key has 1 to 200 printable ASCII characters: take such a one")]
+    BadKey,
+    /// The idempotency key was used for something else, or under another sign-in.
+    #[error("this Idempotency-Key was used for another request: take a new one")]
+    KeyReused,
     /// Making it failed.
     #[error("the certificate could not be made: tell whoever runs Curfew")]
     Failed(#[source] CertsError),
@@ -36,12 +45,39 @@ pub enum CertifyError {
 }
 
 impl Identities {
-    /// Makes a client certificate for the key of `request` (PKCS #10, PEM or DER).
+    /// Makes a client certificate for the key of `request` (PKCS #10, PEM or DER). A call that is repeated with the
+    /// same key within a day gets the same certificate; under another sign-in it is another call.
     ///
     /// # Errors
     /// The request can't be signed.
-    pub async fn certify(&self, viewer: &Viewer, request: &[u8]) -> Result<Certified, CertifyError> {
+    pub async fn certify(
+        &self,
+        viewer: &Viewer,
+        request: &[u8],
+        once: Option<Once>,
+    ) -> Result<Certified, CertifyError> {
+        if once.as_ref().is_some_and(|once| !once.is_a_key()) {
+            return Err(CertifyError::BadKey);
+        }
         let (now, ends_at) = self.certificate_times(viewer);
+        let person = PersonKey::new(viewer.identity.person.clone());
+        let bound = |once: Once| {
+            let (asked, signin) = (once.body.to_string(), viewer.signin.id.to_string());
+            Once { body: Digest::of_parts(&[asked.as_bytes(), b"\n", signin.as_bytes()]), ..once }
+        };
+        let once = once.map(bound);
+        let mut tx = self.store.begin().await?;
+        if let Some(once) = &once {
+            match tx.made_once(&person, once, now).await? {
+                Before::Fresh => {}
+                Before::Made(text) => {
+                    let made = serde_json::from_str(&text).map_err(|_| StoreError::damaged("made"));
+                    tx.commit().await?;
+                    return Ok(made?);
+                }
+                Before::Other => return Err(CertifyError::KeyReused),
+            }
+        }
         let serial: [u8; 16] = random_bytes();
         let subject = ClientSubject {
             serial,
@@ -56,10 +92,14 @@ impl Identities {
                     CertifyError::Failed(error)
                 }
             })?;
-        let mut tx = self.store.begin().await?;
+        let made = Certified { pem: made.pem, ends_at };
         tx.certificate_made(&HEXLOWER.encode(&serial), &viewer.signin.id, now, ends_at).await?;
+        if let Some(once) = &once {
+            let text = serde_json::to_string(&made).map_err(|_| StoreError::damaged("made"))?;
+            tx.remember_once(&person, once, &text, now).await?;
+        }
         tx.commit().await?;
-        Ok(Certified { pem: made.pem, ends_at })
+        Ok(made)
     }
 
     /// Now, and when a certificate of this sign-in ends that is made now.

@@ -181,7 +181,7 @@ async fn teleport_pr_41826_a_certificate_is_worth_nothing_after_its_sign_in() {
     for backend in backends().await {
         let identities = service(&backend);
         let (viewer, _) = identities.welcome(&vouched("alice", &[]), None).await.unwrap();
-        let made = identities.certify(&viewer, &request().0).await.unwrap();
+        let made = identities.certify(&viewer, &request().0, None).await.unwrap();
         let certificate = chain(&made.pem);
         let judged = identities.judge_certificate(&certificate).await.unwrap();
         assert_eq!(judged.signin, viewer.signin.id);
@@ -201,11 +201,11 @@ async fn a_certificate_that_is_expired_or_foreign_is_told_in_a_sentence() {
     for backend in backends().await {
         let identities = service(&backend);
         let (viewer, _) = identities.welcome(&vouched("alice", &[]), None).await.unwrap();
-        let made = identities.certify(&viewer, &request().0).await.unwrap();
+        let made = identities.certify(&viewer, &request().0, None).await.unwrap();
         assert_eq!(made.ends_at, viewer.signin.started_at + SignedDuration::from_hours(1));
 
         let stranger = service(&backend);
-        let foreign = stranger.certify(&viewer, &request().0).await.unwrap();
+        let foreign = stranger.certify(&viewer, &request().0, None).await.unwrap();
         let why = identities.judge_certificate(&chain(&foreign.pem)).await.unwrap_err();
         assert!(why.contains("not signed by this gate"), "{why}");
 
@@ -223,7 +223,7 @@ async fn a_certificate_that_is_expired_or_foreign_is_told_in_a_sentence() {
         backend.hand.advance(Duration::from_secs(3601));
         let why = identities.judge_certificate(&chain(&made.pem)).await.unwrap_err();
         assert!(why.contains("expired"), "{why}");
-        assert!(identities.certify(&viewer, b"nonsense").await.is_err());
+        assert!(identities.certify(&viewer, b"nonsense", None).await.is_err());
     }
 }
 
@@ -234,7 +234,7 @@ async fn a_certificate_never_outlives_its_sign_in() {
         let (viewer, _) = identities.welcome(&vouched("alice", &[]), None).await.unwrap();
         backend.hand.advance(Duration::from_secs(11 * 3600 + 1800));
         assert!(identities.stale(&viewer.signin));
-        let made = identities.certify(&viewer, &request().0).await.unwrap();
+        let made = identities.certify(&viewer, &request().0, None).await.unwrap();
         assert_eq!(made.ends_at, viewer.signin.ends_at);
     }
 }

@@ -5,10 +5,10 @@
 mod checkpoints;
 mod counts;
 mod drain;
-mod health;
 mod listeners;
 mod news;
 mod recovery;
+mod scrape;
 mod services;
 
 use crate::api;
@@ -125,11 +125,10 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let checkpoints =
         supervised("checkpoints", checkpoints.run(config.record.checkpoint.every, stopped.clone()));
     let workers = Workers::start(None).map_err(|error| error.to_string())?;
-    let health = health::health(parts.clone());
     let behind = Behind {
         core: GateCore::new(parts.clone()),
-        pages: api::router(app).merge(health.clone()),
-        scrape: health::scrape(parts.clone()).merge(health),
+        pages: api::router(app.clone()),
+        scrape: scrape::router(parts.clone()).merge(api::health(app)),
         metrics,
     };
     let mut ends = drain::Ends::listen().map_err(|error| error.to_string())?;

@@ -45,4 +45,8 @@ impl LiveSessions for Sessions {
     fn bytes(&self, id: &SessionId) -> Option<(u64, u64)> {
         self.0.registry.find(id).map(|live| live.counters.bytes())
     }
+
+    fn draining(&self) -> bool {
+        self.0.drain_until().is_some()
+    }
 }

@@ -48,6 +48,8 @@ pub struct GrantFilter {
     pub state: Option<GrantState>,
     /// For this target.
     pub target: Option<String>,
+    /// Scheduled or active on record, and no others.
+    pub open: bool,
 }
 
 impl Store {
@@ -66,6 +68,7 @@ impl Store {
     pub async fn grants(&self, filter: &GrantFilter, slice: &Slice) -> Result<Page<StoredGrant>, StoreError> {
         const WHERE: &str = "WHERE ($1 = '' OR g.requester = $1 OR g.beneficiary = $1) AND ($2 = '' OR g.state = $2) \
                              AND ($3 = '' OR g.target = $3) \
+                             AND ($7 = '' OR g.state IN ('scheduled', 'active')) \
                              AND (g.starts_at < $4 OR (g.starts_at = $4 AND g.id < $5)) \
                              ORDER BY g.starts_at DESC, g.id DESC LIMIT $6";
         let (at, id) = slice.before();
@@ -76,6 +79,7 @@ impl Store {
             .bind(at)
             .bind(id)
             .bind(slice.fetch())
+            .bind(if filter.open { "open" } else { "" })
             .fetch_all(&mut *self.reader().await?)
             .await?;
         let grants = rows.iter().map(read).collect::<Result<_, _>>()?;

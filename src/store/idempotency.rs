@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use curfew_adapter::RequestId;
 use jiff::Timestamp;
 
 use super::Tx;
@@ -16,6 +15,9 @@ use crate::contract::PersonKey;
 /// How long a key is remembered.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
+/// The longest key.
+const KEY_MAX: usize = 200;
+
 /// What the caller says to have a call done only once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Once {
@@ -25,29 +27,48 @@ pub struct Once {
     pub body: Digest,
 }
 
+impl Once {
+    /// Whether the key is one: 1 to 200 printable ASCII characters without blanks.
+    pub fn is_a_key(&self) -> bool {
+        let printable = |byte: u8| byte.is_ascii_graphic();
+        (1..=KEY_MAX).contains(&self.key.len()) && self.key.bytes().all(printable)
+    }
+}
+
+/// What became of a key before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing: it is fresh, or so old that it is forgotten.
+    Fresh,
+    /// The same was asked, and this was made.
+    Made(String),
+    /// Something else was asked.
+    Other,
+}
+
 impl Tx {
-    /// What a call with this key made, and the digest of what was asked then; `None`: the key is fresh, or so old
-    /// that it is forgotten.
+    /// What a call with this key made.
     ///
     /// # Errors
     /// The store can't be read.
     pub async fn made_once(
         &mut self,
         person: &PersonKey,
-        key: &str,
+        once: &Once,
         now: Timestamp,
-    ) -> Result<Option<(RequestId, Digest)>, StoreError> {
+    ) -> Result<Before, StoreError> {
         self.forget_keys(now).await?;
         let row = sqlx::query("SELECT made, body FROM idempotency_keys WHERE person = $1 AND key = $2")
             .bind(person.as_str())
-            .bind(key)
+            .bind(once.key.as_str())
             .fetch_optional(self.connection())
             .await?;
-        row.map(|row| Ok((row.request_id("made")?, row.parsed("body", |text| text.parse().ok())?)))
-            .transpose()
+        let Some(row) = row else { return Ok(Before::Fresh) };
+        let body: Digest = row.parsed("body", |text| text.parse().ok())?;
+        if body == once.body { Ok(Before::Made(row.text("made")?)) } else { Ok(Before::Other) }
     }
 
-    /// Remembers that the call with this key made this request.
+    /// Remembers what the call with this key made: an id, or the whole of what nobody could look up by one.
     ///
     /// # Errors
     /// It can't be written; also where the key was used meanwhile.
@@ -55,7 +76,7 @@ impl Tx {
         &mut self,
         person: &PersonKey,
         once: &Once,
-        made: &RequestId,
+        made: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         sqlx::query(
@@ -64,7 +85,7 @@ impl Tx {
         .bind(person.as_str())
         .bind(once.key.as_str())
         .bind(once.body.to_string())
-        .bind(made.as_str())
+        .bind(made)
         .bind(micros(now))
         .execute(self.connection())
         .await?;

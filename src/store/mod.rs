@@ -25,7 +25,7 @@ pub(crate) mod values;
 pub use change::{Change, News};
 pub use error::{StoreError, with_causes};
 pub use grants::{GrantFilter, StoredGrant};
-pub use idempotency::Once;
+pub use idempotency::{Before, Once};
 pub use identity::{CodeRow, CodeUse, DeviceRow, DeviceState, LoginRow};
 pub use page::{Cursor, Page, Slice};
 pub use requests::{RequestFilter, StoredRequest, Verdict, Vote};

@@ -175,6 +175,18 @@ impl Tx {
         row.count("n")
     }
 
+    /// The extension of this grant that nobody has decided.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn pending_extension(&mut self, grant: &GrantId) -> Result<Option<RequestId>, StoreError> {
+        let row = sqlx::query("SELECT id FROM requests WHERE extends = $1 AND state = 'pending'")
+            .bind(grant.as_str())
+            .fetch_optional(self.connection())
+            .await?;
+        row.map(|row| row.request_id("id")).transpose()
+    }
+
     /// Stores a new request. `false`: it is an extension of a grant for which another one is pending.
     ///
     /// # Errors

@@ -42,10 +42,11 @@ pub(super) async fn act(
         };
         let caller = Caller::from(&browser);
         let before = app.grants.request(&caller, &id).await?;
-        let after = Redirect::to(&format!("/requests/{id}?done={word}")).into_response();
+        let after = |word: &str| Redirect::to(&format!("/requests/{id}?done={word}")).into_response();
         match did(&app, &caller, &before, &action, fields).await {
-            Ok(()) => Ok(after),
-            Err(error) => refused(&app, &browser, &id, &action, error, after).await,
+            Ok(now) if now.counted_before => Ok(after("approved-again")),
+            Ok(_) => Ok(after(word)),
+            Err(error) => refused(&app, &browser, &id, &action, error, after(word)).await,
         }
     };
     done.await.map_err(|problem| PageError::from(problem).within(&around))
@@ -57,7 +58,7 @@ async fn did(
     before: &RequestView,
     action: &str,
     fields: Fields,
-) -> Result<(), GrantsError> {
+) -> Result<RequestView, GrantsError> {
     let id = &before.id;
     match action {
         "approve" => {
@@ -65,16 +66,11 @@ async fn did(
             // What was asked for is no shortening.
             let duration =
                 seconds.filter(|seconds| *seconds != before.duration_seconds).map(Duration::from_secs);
-            app.grants.approve(caller, id, Approve { duration, note: fields.note }).await?;
+            app.grants.approve(caller, id, Approve { duration, note: fields.note }).await
         }
-        "deny" => {
-            app.grants.deny(caller, id, fields.reason.as_deref().unwrap_or_default()).await?;
-        }
-        _ => {
-            app.grants.cancel(caller, id).await?;
-        }
+        "deny" => app.grants.deny(caller, id, fields.reason.as_deref().unwrap_or_default()).await,
+        _ => app.grants.cancel(caller, id).await,
     }
-    Ok(())
 }
 
 /// Says why it did not happen; unless it did, and this is the second press of the same button.

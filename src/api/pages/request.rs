@@ -203,6 +203,9 @@ async fn history(
     let decided = request.decided_at.unwrap_or(now);
     match request.state {
         RequestState::Cancelled => told.push((decided, "Cancelled".to_owned(), None, None)),
+        RequestState::Expired if decided < request.expires_at => {
+            told.push((decided, "The access that it would have extended was over".to_owned(), None, None));
+        }
         RequestState::Expired => told.push((decided, "Nobody decided in time".to_owned(), None, None)),
         RequestState::Approved if request.votes.is_empty() => {
             told.push((decided, "Granted at once, as the contract says".to_owned(), None, None));
@@ -270,7 +273,10 @@ fn done(what: &str, browser: &Browser, request: &RequestView, grant: Option<&Gra
         "approved" if voted(Verdict::Approve) && request.state == RequestState::Pending => {
             "Your approval counts. It takes another one."
         }
-        "approved" if voted(Verdict::Approve) => "You approved.",
+        "approved-again" if voted(Verdict::Approve) && request.state == RequestState::Pending => {
+            "Your approval had been counted already: it counts once, as you gave it last. It takes another one."
+        }
+        "approved" | "approved-again" if voted(Verdict::Approve) => "You approved.",
         "denied" if voted(Verdict::Deny) => "You denied.",
         "cancelled" if mine && request.state == RequestState::Cancelled => "You took your request back.",
         "returned" if over(GrantState::Returned) => "You returned the access. Thank you.",

@@ -116,6 +116,26 @@ async fn a_person_asks_an_approver_shortens_and_the_person_returns_it() {
 }
 
 #[tokio::test]
+async fn a_second_approval_by_the_same_person_is_said_to_have_counted_already() {
+    let gate = Gate::alone().await;
+    let [alice, bob, _, _, erin, _] = gate.everybody().await;
+    let ask = serde_json::json!({ "target": "orders", "account": "orders_write", "reason": "x", "ticket": "INC-7" });
+    let id = gate.post("/requests", &alice, ask).await.is(201).get("id");
+    let act = format!("/requests/{id}/approve");
+    let mut said = Vec::new();
+    for by in [&bob, &bob, &erin] {
+        let done = gate.form(&act, by, &[("duration", "3600")]).await.leads_to();
+        said.push(gate.page(&done, Some(by)).await.is(200));
+    }
+    says(&said[0], &["Your approval counts. It takes another one."]);
+    says(&said[1], &["Your approval had been counted already", "It takes another one."]);
+    says(&said[2], &["You approved."]);
+    // The words come from how it stands, not from the address.
+    let late = gate.page(&format!("/requests/{id}?done=approved-again"), Some(&alice)).await.is(200);
+    says_not(&late, &["counted already"]);
+}
+
+#[tokio::test]
 async fn a_denial_and_a_revocation_say_why() {
     let gate = Gate::alone().await;
     let [alice, bob, _, dave, erin, _] = gate.everybody().await;

@@ -9,9 +9,13 @@ use super::Gate;
 #[tokio::test]
 async fn every_answer_carries_the_headers_that_keep_a_page_safe() {
     let gate = Gate::alone().await;
-    for path in ["/style.css", "/nowhere"] {
+    for path in ["/style.css", "/nowhere", "/healthz", "/readyz"] {
         let request = Request::get(path).header(header::ACCEPT, "text/html").body(Body::empty()).unwrap();
-        let answer = gate.router().oneshot(request).await.unwrap();
+        let answer = match path {
+            // The metrics listener answers it too.
+            "/readyz" => crate::api::health(gate.app.clone()).oneshot(request).await.unwrap(),
+            _ => gate.router().oneshot(request).await.unwrap(),
+        };
         let headers = answer.headers();
         let csp = headers["content-security-policy"].to_str().unwrap();
         for part in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"]

@@ -72,6 +72,7 @@ impl Gate {
             client_secret: Some(config::SecretSource::File(secret)),
             groups_claim: vec!["groups".into()],
             emails: vec!["example.com".into()],
+            shared: Vec::new(),
             groups: None,
             scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
             ca: None,

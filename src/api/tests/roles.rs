@@ -29,6 +29,8 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("GET", "/grants/{id}/{action}", ""),
     ("POST", "/grants/{id}/{action}", "reason=no"),
     ("GET", "/style.css", ""),
+    ("GET", "/healthz", ""),
+    ("GET", "/readyz", ""),
     ("GET", "/signin", ""),
     ("GET", "/signin/{provider}", ""),
     ("GET", "/oidc/callback/{provider}", ""),
@@ -235,6 +237,9 @@ async fn jumpserver_cve_2023_42442_a_stranger_gets_nothing_from_any_route() {
         "/api/v1/gate",
         "/api/v1/openapi.json",
         "/style.css",
+        // One word each, for whoever keeps the node up.
+        "/healthz",
+        "/readyz",
         "/signin",
         "/.well-known/oauth-authorization-server",
         // A device begins to wait for somebody to sign in; a token that is none is taken back (RFC 7009, 2.2).

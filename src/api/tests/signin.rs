@@ -274,3 +274,32 @@ async fn warpgate_cve_2026_58491_a_hostile_next_is_followed_nowhere() {
         assert!(again.url.as_str().starts_with(&gate.url), "{next}: {}", again.url);
     }
 }
+
+/// Whoever reads the store must not find a link there that waits for its person.
+#[tokio::test]
+async fn a_link_does_not_lie_open_in_the_store_while_its_browser_is_away() {
+    let gate = Gate::start().await;
+    let (browser, id) = (Browser::new().unwrap(), curfew_adapter::LinkId::random());
+    let link = format!("/link/{}", id.as_str());
+    let page = browser.get(&gate.at(&format!("/signin/example?next={link}"))).await.unwrap();
+    let now = gate.app.clock.wall();
+    assert_eq!(gate.backend.store.logins_away(now).await.unwrap(), 1);
+    let db = gate.backend.path();
+    let has = |bytes: &[u8], what: &str| bytes.windows(what.len()).any(|window| window == what.as_bytes());
+    let mut browsers = 0;
+    for file in std::fs::read_dir(db.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.is_file() {
+            let bytes = std::fs::read(&file).unwrap();
+            browsers += usize::from(has(&bytes, "INSERT INTO logins") || has(&bytes, "CREATE TABLE logins"));
+            assert!(!has(&bytes, id.as_str()), "the link is in {}", file.display());
+        }
+    }
+    assert!(browsers > 0, "this is not where the store is");
+    // The browser is led to it all the same.
+    let form = page.forms().into_iter().find(|form| form.id == "login").unwrap();
+    let mut page = browser.submit(&page, &form, None, &[("name", "alice")]).await.unwrap();
+    if let Some(consent) = page.forms().into_iter().find(|form| form.id == "consent") {
+        page = browser.submit(&page, &consent, None, &[]).await.unwrap();
+    }
+    assert_eq!(page.url.path(), link, "{}", page.text());
+}

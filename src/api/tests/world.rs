@@ -154,6 +154,10 @@ impl LiveSessions for NobodyLives {
     fn bytes(&self, _id: &SessionId) -> Option<(u64, u64)> {
         None
     }
+
+    fn draining(&self) -> bool {
+        false
+    }
 }
 
 /// Somebody with a browser and the command line.

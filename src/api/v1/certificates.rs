@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::body::Sent;
+use crate::api::body::Creating;
 use crate::api::problem::Problem;
 use crate::api::who::Caller;
 use crate::app::App;
@@ -36,17 +36,21 @@ pub struct CertificateView {
 /// With which clients connect in silence. It is worth nothing once the sign-in is over.
 #[utoipa::path(
     post, path = "/api/v1/certificates", tag = "sign-in", request_body = Csr,
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes only one in 24 hours, for one sign-in")),
     responses((status = 201, body = CertificateView))
 )]
 pub async fn certify(
     State(app): State<App>,
     caller: Caller,
-    Sent(csr): Sent<Csr>,
+    csr: Creating<Csr>,
 ) -> Result<(StatusCode, Json<CertificateView>), Problem> {
-    let made = app.identities.certify(&caller.viewer, csr.csr.as_bytes()).await;
+    let made = app.identities.certify(&caller.viewer, csr.value.csr.as_bytes(), csr.once).await;
     let made = made.map_err(|error| match error {
         CertifyError::Request(why) => {
             Problem::unprocessable(format!("The certificate was not made, because {why}."))
+        }
+        why @ (CertifyError::BadKey | CertifyError::KeyReused) => {
+            Problem::unprocessable(format!("{}.", crate::api::sentence(&why.to_string())))
         }
         CertifyError::Failed(cause) => Problem::internal(cause),
         CertifyError::Store(error) => error.into(),

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use utoipa::OpenApi as _;
 
-use super::grants::GrantsOf;
+use super::grants::GrantScope;
 use super::requests::Whose;
+use super::signins::SigninsOf;
 use crate::api::problem::Problem;
 
 /// The parts that no handler describes.
@@ -20,7 +21,7 @@ use crate::api::problem::Problem;
                        is not there. Bodies have 64 KiB at most; a field or a query parameter that is not described \
                        here is refused."
     ),
-    components(schemas(Problem, Whose, GrantsOf))
+    components(schemas(Problem, Whose, GrantScope, SigninsOf))
 )]
 struct Head;
 

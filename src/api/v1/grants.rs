@@ -23,13 +23,15 @@ pub struct More {
     reason: Option<String>,
 }
 
-/// Whose.
+/// Which.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum GrantsOf {
+pub enum GrantScope {
     /// One's own.
     #[default]
     Mine,
+    /// Those that last, and that one may take away.
+    ToRevoke,
     /// Everybody's.
     All,
 }
@@ -38,7 +40,7 @@ pub enum GrantsOf {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    scope: Option<GrantsOf>,
+    scope: Option<GrantScope>,
     state: Option<GrantState>,
     limit: Option<u32>,
     cursor: Option<String>,
@@ -49,7 +51,8 @@ pub struct Query {
 /// `state` goes by what is on record: a grant that ended a moment ago may still be listed as active, and says so.
 #[utoipa::path(
     get, path = "/api/v1/grants", tag = "grants",
-    params(("scope" = Option<GrantsOf>, Query, description = "left out: `mine`; `all` is for auditors and admins"),
+    params(("scope" = Option<GrantScope>, Query, description = "left out: `mine`; `to-revoke`: those of others that one may take away; `all` is for \
+                                                             auditors and admins"),
            ("state" = Option<GrantState>, Query, description = "only those in this state"),
            ("limit" = Option<u32>, Query, description = "1 to 500"),
            ("cursor" = Option<String>, Query, description = "the `next` of the piece before")),
@@ -62,8 +65,9 @@ pub async fn list(
 ) -> Result<Json<List<GrantView>>, Problem> {
     let slice = slice(query.limit, query.cursor.as_deref())?;
     let scope = match query.scope.unwrap_or_default() {
-        GrantsOf::Mine => Scope::Mine,
-        GrantsOf::All => Scope::All,
+        GrantScope::Mine => Scope::Mine,
+        GrantScope::ToRevoke => Scope::ToRevoke,
+        GrantScope::All => Scope::All,
     };
     Ok(Json(app.grants.grants(&(&caller).into(), scope, query.state, &slice).await?.into()))
 }

@@ -39,6 +39,9 @@ pub trait LiveSessions: fmt::Debug + Send + Sync {
 
     /// Bytes from the client and from the target so far; `None` where it does not live here.
     fn bytes(&self, id: &SessionId) -> Option<(u64, u64)>;
+
+    /// Whether the node lets its sessions end and takes no others.
+    fn draining(&self) -> bool;
 }
 
 /// The query of the list.

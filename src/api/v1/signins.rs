@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::grants::GrantsOf;
 use super::list::{List, slice};
 use super::requests::Nothing;
 use crate::api::acting::{admins_only, auditors_only};
@@ -50,11 +49,22 @@ pub struct SigninView {
     current: bool,
 }
 
+/// Whose.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SigninsOf {
+    /// One's own.
+    #[default]
+    Mine,
+    /// Everybody's.
+    All,
+}
+
 /// The query of the list.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    scope: Option<GrantsOf>,
+    scope: Option<SigninsOf>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
@@ -64,7 +74,7 @@ pub struct Query {
 /// The newest 500 at most, in one piece.
 #[utoipa::path(
     get, path = "/api/v1/signins", tag = "sign-in",
-    params(("scope" = Option<GrantsOf>, Query, description = "left out: `mine`; `all` is for auditors and admins"),
+    params(("scope" = Option<SigninsOf>, Query, description = "left out: `mine`; `all` is for auditors and admins"),
            ("limit" = Option<u32>, Query, description = "1 to 500"),
            ("cursor" = Option<String>, Query, description = "taken, and not needed")),
     responses((status = 200, body = List<SigninView>))
@@ -76,8 +86,8 @@ pub async fn list(
 ) -> Result<Json<List<SigninView>>, Problem> {
     let limit = slice(query.limit, query.cursor.as_deref())?.limit;
     let of = match query.scope.unwrap_or_default() {
-        GrantsOf::Mine => Some(&caller.viewer.identity.id),
-        GrantsOf::All => {
+        SigninsOf::Mine => Some(&caller.viewer.identity.id),
+        SigninsOf::All => {
             auditors_only(&caller.viewer)?;
             None
         }

@@ -174,6 +174,54 @@ async fn an_id_may_be_begun_as_long_as_it_is_the_only_one() {
 }
 
 #[tokio::test]
+async fn a_second_approval_is_said_to_have_counted_already() {
+    let half = changed(request(A, "pending"), json!({ "approvals": 1 }));
+    let gate = Fake::plain().await;
+    gate.says("GET /api/v1/requests", 200, list(std::slice::from_ref(&half)))
+        .says(&format!("POST /api/v1/requests/{A}/approve"), 200, half.clone())
+        .says(
+            &format!("POST /api/v1/requests/{A}/approve"),
+            200,
+            changed(half, json!({ "counted_before": true })),
+        );
+    let mut person = Person::signed_in(&gate);
+    person.types(&["approve", "aaa"]).await.unwrap();
+    person.types(&["approve", "aaa"]).await.unwrap();
+    let text = person.printed.text();
+    let (first, second) = text.trim().split_once('\n').unwrap();
+    assert!(
+        first.starts_with("Your approval counts. alice@example.com still waits for 1 more approval"),
+        "{first}"
+    );
+    assert!(second.starts_with("Your approval had been counted already: it counts once"), "{second}");
+}
+
+#[tokio::test]
+async fn an_approver_revokes_by_the_first_letters_of_a_grant_that_is_not_theirs() {
+    let grant = json!({
+        "id": "gra_ccccccccccccccccc", "request": A, "state": "active", "contract": "orders-debug", "target": "orders",
+        "protocol": "postgres", "account": "orders_read",
+        "holder": { "identity": "ide_a", "email": "alice@example.com", "name": "Alice" },
+        "starts_at": "2026-11-21T14:20:00Z", "ends_at": "2026-11-21T15:20:00Z", "extensions": 0,
+        "extensions_left": 2, "sessions_live": 1, "url": "https://gate.example.com/requests/x", "can": ["revoke"],
+    });
+    let (answer, shown) = (changed(grant.clone(), json!({ "state": "revoked" })), grant);
+    let gate = Fake::plain().await;
+    gate.does("GET /api/v1/grants", move |asked| match asked.query.contains("scope=to-revoke") {
+        true => (200, list(std::slice::from_ref(&shown)).to_string()),
+        // A plain approver has none of their own, and may not see everybody's.
+        false if asked.query.contains("scope=mine") => (200, list(&[]).to_string()),
+        false => (403, json!({ "title": "Not allowed", "detail": "auditors only" }).to_string()),
+    })
+    .says("POST /api/v1/grants/gra_ccccccccccccccccc/revoke", 200, answer);
+    let mut person = Person::signed_in(&gate);
+    person.types(&["revoke", "gra_cc", "--reason", "enough"]).await.unwrap();
+    assert!(person.printed.text().starts_with("Revoked: alice@example.com"), "{}", person.printed.text());
+    person.types(&["grants", "--to-revoke"]).await.unwrap();
+    assert!(person.printed.text().contains("orders_read"), "{}", person.printed.text());
+}
+
+#[tokio::test]
 async fn a_scope_that_one_may_not_see_does_not_stop_the_search() {
     let gate = Fake::plain().await;
     gate.does("GET /api/v1/requests", |asked| match asked.query.contains("scope=mine") {

@@ -13,7 +13,7 @@ use crate::audit::What;
 use crate::audit::event::RequestOutcome;
 use crate::contract::{Contract, Person, TargetFacts, Wanted, may_ask};
 use crate::grant::{AskAccess, AskRefused, Facts, Outcome, Request, RequestRecord};
-use crate::store::{Once, Tx, to_the_microsecond};
+use crate::store::{Before, Once, StoreError, Tx, to_the_microsecond};
 
 use super::Grants;
 use super::caller::Caller;
@@ -22,8 +22,6 @@ use super::view::RequestView;
 
 /// Pending requests that one person may have.
 pub(super) const MOST_PENDING: u64 = 50;
-/// The longest idempotency key.
-const KEY_MAX: usize = 200;
 
 /// An ask for access, as a person makes it.
 #[derive(Debug, Clone, Default)]
@@ -115,7 +113,7 @@ impl Grants {
             self.open_grant(tx, caller, approved, RequestOutcome::Approved, now).await?;
         }
         if let Some(once) = once {
-            tx.remember_once(&person, once, &record.id, now).await?;
+            tx.remember_once(&person, once, record.id.as_str(), now).await?;
         }
         Ok(record.id.clone())
     }
@@ -138,9 +136,7 @@ pub(super) fn created(record: &RequestRecord) -> What {
 
 /// Whether a key is one.
 pub(super) fn check_key(once: Option<&Once>) -> Result<(), GrantsError> {
-    let plain =
-        |key: &str| (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
-    if once.is_none_or(|once| plain(&once.key)) { Ok(()) } else { Err(GrantsError::BadKey) }
+    if once.is_none_or(Once::is_a_key) { Ok(()) } else { Err(GrantsError::BadKey) }
 }
 
 /// What an earlier call with this key made.
@@ -151,10 +147,10 @@ pub(super) async fn made_before(
     now: Timestamp,
 ) -> Result<Option<RequestId>, GrantsError> {
     let Some(once) = once else { return Ok(None) };
-    match tx.made_once(&caller.person(), &once.key, now).await? {
-        Some((made, body)) if body == once.body => Ok(Some(made)),
-        Some(_) => Err(GrantsError::KeyReused),
-        None => Ok(None),
+    match tx.made_once(&caller.person(), once, now).await? {
+        Before::Fresh => Ok(None),
+        Before::Made(id) => Ok(Some(RequestId::parse(&id).ok_or_else(|| StoreError::damaged("made"))?)),
+        Before::Other => Err(GrantsError::KeyReused),
     }
 }
 

@@ -79,17 +79,18 @@ impl Grants {
     async fn decide(&self, caller: &Caller, id: &RequestId, act: Act) -> Result<RequestView, GrantsError> {
         let mut tx = self.store().begin().await?;
         let decided = self.decide_in(&mut tx, caller, id, act).await;
-        self.finish(tx, decided).await?;
-        self.request_unchecked(caller, id).await
+        let counted_before = self.finish(tx, decided).await?;
+        Ok(RequestView { counted_before, ..self.request_unchecked(caller, id).await? })
     }
 
+    /// Whether it changed nothing but the words of an approval that counted before.
     async fn decide_in(
         &self,
         tx: &mut Tx,
         caller: &Caller,
         id: &RequestId,
         act: Act,
-    ) -> Result<(), GrantsError> {
+    ) -> Result<bool, GrantsError> {
         let now = self.now();
         let (by, stored) = (caller.person(), tx.request(id).await?.ok_or(GrantsError::NoRequest)?);
         let contract = self.pinned(&stored.record.contract).await?;
@@ -131,18 +132,25 @@ impl Grants {
         }
         let over = |outcome, why| What::RequestDecided { request: id.to_string(), outcome, grant: None, why };
         match step.outcome {
-            Outcome::Waiting { .. } => Ok(()),
-            Outcome::Granted(approved) => {
-                self.open_grant(tx, caller, approved, RequestOutcome::Approved, now).await.map(|_| ())
+            Outcome::Waiting { .. } => {
+                let me = caller.person();
+                let earlier = |vote: &Vote| vote.person == me && vote.verdict == Verdict::Approve;
+                return Ok(stored.votes.iter().any(earlier));
             }
-            Outcome::Extended(approved) => self.extend_grant(tx, caller, id, approved, &contract, now).await,
+            Outcome::Granted(approved) => {
+                self.open_grant(tx, caller, approved, RequestOutcome::Approved, now).await?;
+            }
+            Outcome::Extended(approved) => {
+                self.extend_grant(tx, caller, id, approved, &contract, now).await?;
+            }
             Outcome::Denied => {
                 let why = step.request.record().decided.as_ref().and_then(|decided| decided.note.clone());
-                Ok(tx.audit(&caller.did(over(RequestOutcome::Denied, why))).await?)
+                tx.audit(&caller.did(over(RequestOutcome::Denied, why))).await?;
             }
-            Outcome::Cancelled => Ok(tx.audit(&caller.did(over(RequestOutcome::Cancelled, None))).await?),
-            Outcome::Expired => Ok(tx.audit(&caller.did(over(RequestOutcome::Expired, None))).await?),
+            Outcome::Cancelled => tx.audit(&caller.did(over(RequestOutcome::Cancelled, None))).await?,
+            Outcome::Expired => tx.audit(&caller.did(over(RequestOutcome::Expired, None))).await?,
         }
+        Ok(false)
     }
 
     /// Stores the grant that an approval opened, and that the request is decided.

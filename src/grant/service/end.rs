@@ -66,7 +66,7 @@ impl Grants {
             self.extend_grant(tx, caller, &asked.id, approved, &contract, now).await?;
         }
         if let Some(once) = once {
-            tx.remember_once(&by, once, &asked.id, now).await?;
+            tx.remember_once(&by, once, asked.id.as_str(), now).await?;
         }
         Ok(asked.id.clone())
     }
@@ -85,7 +85,7 @@ impl Grants {
     async fn give_back_in(&self, tx: &mut Tx, caller: &Caller, id: &GrantId) -> Result<(), GrantsError> {
         let stored = tx.grant(id).await?.ok_or(GrantsError::NoGrant)?;
         let over = stored.grant.give_back(caller.person(), self.now())?;
-        store_end(tx, caller, &stored, &over, GrantOutcome::Returned, None).await
+        self.store_end(tx, caller, &stored, &over, GrantOutcome::Returned, None).await
     }
 
     /// Takes a grant away, and says why. Those who could approve it may, and admins.
@@ -117,7 +117,7 @@ impl Grants {
             return Err(GrantsError::MayNotRevoke);
         }
         let over = stored.grant.revoke(caller.person(), Some(reason.clone()), self.now())?;
-        store_end(tx, caller, &stored, &over, GrantOutcome::Revoked, Some(reason)).await
+        self.store_end(tx, caller, &stored, &over, GrantOutcome::Revoked, Some(reason)).await
     }
 
     /// Whether this caller may take that grant away.
@@ -136,19 +136,21 @@ impl Grants {
         let parties = Parties { requester: &record.requester, beneficiary: &record.beneficiary };
         Ok(may_approve(&contract, person, parties).is_ok())
     }
-}
 
-async fn store_end(
-    tx: &mut Tx,
-    caller: &Caller,
-    stored: &StoredGrant,
-    over: &Grant,
-    outcome: GrantOutcome,
-    why: Option<String>,
-) -> Result<(), GrantsError> {
-    if !tx.step_grant(&stored.grant, over).await? {
-        return Err(GrantsError::Stale);
+    async fn store_end(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        stored: &StoredGrant,
+        over: &Grant,
+        outcome: GrantOutcome,
+        why: Option<String>,
+    ) -> Result<(), GrantsError> {
+        if !tx.step_grant(&stored.grant, over).await? {
+            return Err(GrantsError::Stale);
+        }
+        let id = &stored.record().id;
+        tx.audit(&caller.did(What::GrantEnded { grant: id.to_string(), outcome, why })).await?;
+        self.close_extension(tx, id, self.now()).await
     }
-    let grant = stored.record().id.to_string();
-    Ok(tx.audit(&caller.did(What::GrantEnded { grant, outcome, why })).await?)
 }

@@ -22,6 +22,8 @@ pub enum Scope {
     Mine,
     /// Pending requests that one could decide now.
     ToApprove,
+    /// Grants that last, and that one could take away.
+    ToRevoke,
     /// Everybody's.
     All,
 }
@@ -50,7 +52,7 @@ impl Grants {
     }
 
     /// Requests, newest first. A piece of [`Scope::ToApprove`] may be shorter than its limit, or empty, and have a
-    /// next one.
+    /// next one. There is nothing to revoke about a request: that scope is one's own.
     ///
     /// # Errors
     /// [`GrantsError::MayNotReadAll`].
@@ -62,7 +64,9 @@ impl Grants {
         slice: &Slice,
     ) -> Result<Page<RequestView>, GrantsError> {
         let filter = match scope {
-            Scope::Mine => RequestFilter { party: Some(viewer.person()), state, ..RequestFilter::default() },
+            Scope::Mine | Scope::ToRevoke => {
+                RequestFilter { party: Some(viewer.person()), state, ..RequestFilter::default() }
+            }
             Scope::ToApprove => {
                 RequestFilter { state: Some(RequestState::Pending), ..RequestFilter::default() }
             }
@@ -113,6 +117,7 @@ impl Grants {
     }
 
     /// Grants, those with the latest start first. There is nothing to approve about a grant: that scope is one's own.
+    /// A piece of [`Scope::ToRevoke`] may be shorter than its limit, or empty, and have a next one.
     ///
     /// # Errors
     /// [`GrantsError::MayNotReadAll`].
@@ -125,13 +130,18 @@ impl Grants {
     ) -> Result<Page<GrantView>, GrantsError> {
         let party = match scope {
             Scope::Mine | Scope::ToApprove => Some(viewer.person()),
+            Scope::ToRevoke => None,
             Scope::All if viewer.reads_all => None,
             Scope::All => return Err(GrantsError::MayNotReadAll),
         };
-        let page = self.store().grants(&GrantFilter { party, state, target: None }, slice).await?;
+        let open = scope == Scope::ToRevoke;
+        let page = self.store().grants(&GrantFilter { party, state, target: None, open }, slice).await?;
         let mut views = Vec::with_capacity(page.items.len());
         for stored in &page.items {
-            views.push(self.view_grant(viewer, stored).await?);
+            let view = self.view_grant(viewer, stored).await?;
+            if scope != Scope::ToRevoke || view.can.contains(&"revoke") {
+                views.push(view);
+            }
         }
         Ok(page.with(views))
     }

@@ -99,17 +99,30 @@ impl Grants {
 
     async fn lapse(&self, id: &RequestId, now: Timestamp) -> Result<bool, GrantsError> {
         let mut tx = self.store().begin().await?;
-        let done = self.lapse_in(&mut tx, id, now).await;
+        let done = self.expire_in(&mut tx, id, RequestEvent::Tick { now }).await;
         self.finish(tx, done).await
     }
 
-    async fn lapse_in(&self, tx: &mut Tx, id: &RequestId, now: Timestamp) -> Result<bool, GrantsError> {
+    /// Closes what somebody still asked for of a grant that ended early: nobody need decide it any more. With a grant
+    /// whose time is up, it lapses by itself.
+    pub(super) async fn close_extension(
+        &self,
+        tx: &mut Tx,
+        grant: &GrantId,
+        at: Timestamp,
+    ) -> Result<(), GrantsError> {
+        if let Some(id) = tx.pending_extension(grant).await? {
+            self.expire_in(tx, &id, RequestEvent::GrantOver { at }).await?;
+        }
+        Ok(())
+    }
+
+    async fn expire_in(&self, tx: &mut Tx, id: &RequestId, event: RequestEvent) -> Result<bool, GrantsError> {
         let stored = tx.request(id).await?.ok_or(GrantsError::NoRequest)?;
         let contract = self.pinned(&stored.record.contract).await?;
         let (target, people) = (gone(&stored.record.target), People::default());
         let facts = Facts { contract: &contract, target: &target, people: &people };
-        let Ok(step) = Request::restore(stored.record.clone()).apply(RequestEvent::Tick { now }, facts)
-        else {
+        let Ok(step) = Request::restore(stored.record.clone()).apply(event, facts) else {
             // Somebody decided it meanwhile.
             return Ok(false);
         };
@@ -119,8 +132,8 @@ impl Grants {
             return Ok(false);
         }
         let (request, outcome) = (id.to_string(), RequestOutcome::Expired);
-        tx.audit(&Actor::Curfew.did(What::RequestDecided { request, outcome, grant: None, why: None }))
-            .await?;
+        let why = step.request.record().decided.as_ref().and_then(|decided| decided.note.clone());
+        tx.audit(&Actor::Curfew.did(What::RequestDecided { request, outcome, grant: None, why })).await?;
         Ok(true)
     }
 

@@ -110,6 +110,10 @@ pub struct RequestView {
     pub approvals_needed: usize,
     /// Approvals that count now.
     pub approvals: usize,
+    /// In the answer to an approval: this person's had been counted already. Left out otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub counted_before: bool,
     /// Whom it waits for: `group sre-leads`, `bob@example.com`.
     pub approvers: Vec<String>,
     /// Its page.
@@ -263,6 +267,7 @@ impl Grants {
             votes,
             approvals_needed: contract.approve.as_ref().map_or(0, |stage| stage.count),
             approvals: request.approvals_that_count(facts),
+            counted_before: false,
             approvers: contract.approve.as_ref().map(named).unwrap_or_default(),
             url: self.request_url(&record.id),
             grant_id: stored.granted.clone(),

@@ -124,6 +124,7 @@ mod tests {
             client_secret: None,
             groups_claim: vec!["realm".into(), "roles".into()],
             emails: vec!["example.net".into()],
+            shared: Vec::new(),
             groups: Some(vec!["contractors".into(), "sre".into()]),
             scopes: vec!["openid".into()],
             ca: None,

@@ -5,6 +5,7 @@
 mod claims;
 mod fetch;
 mod provider;
+mod sealed;
 mod verify;
 
 use jiff::{SignedDuration, Timestamp};
@@ -136,7 +137,7 @@ impl Oidc {
             provider: provider.name().to_owned(),
             nonce,
             verifier,
-            next: next.as_str().to_owned(),
+            next: sealed::seal(&state, next.as_str()).unwrap_or_default(),
             ends_at: now.saturating_add(AWAY).unwrap_or(Timestamp::MAX),
         };
         let mut tx = self.store.begin().await?;
@@ -176,7 +177,7 @@ impl Oidc {
         let code = back.code.as_ref().filter(short).ok_or(OidcError::NotBegunHere)?;
         let client = self.client(provider).await?;
         let vouched = client.redeem(code, &login.verifier, &login.nonce, self.now()).await?;
-        Ok((vouched, Next::or_home(Some(&login.next))))
+        Ok((vouched, Next::or_home(sealed::open(state, &login.next).as_deref())))
     }
 
     fn find(&self, name: &str) -> Result<&Provider, OidcError> {

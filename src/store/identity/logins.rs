@@ -16,7 +16,7 @@ pub struct LoginRow {
     pub nonce: String,
     /// The PKCE verifier (RFC 7636).
     pub verifier: String,
-    /// Where the browser wanted to go.
+    /// Where the browser wanted to go, sealed: it may be a link.
     pub next: String,
     /// Until when it may come back.
     pub ends_at: Timestamp,

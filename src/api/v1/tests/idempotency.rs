@@ -84,3 +84,36 @@ async fn two_approvers_at_once_make_one_grant() {
     let held = gate.get("/grants", &alice).await.json();
     assert_eq!(held["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_repeated_call_for_a_certificate_makes_only_one() {
+    let gate = Gate::alone().await;
+    let [alice, bob, ..] = gate.everybody().await;
+    let csr = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
+        json!({ "csr": request.pem().unwrap() })
+    };
+    let ask = csr();
+    let path = "/certificates";
+    let first = keyed(&gate, path, &alice, "c1", &ask).await.is(201);
+    let again = keyed(&gate, path, &alice, "c1", &ask).await.is(201);
+    assert_eq!(first.text, again.text);
+    let other = keyed(&gate, path, &alice, "c2", &ask).await.is(201);
+    assert_ne!(first.get("certificate"), other.get("certificate"));
+    keyed(&gate, path, &alice, "c1", &csr()).await.is(422);
+    keyed(&gate, path, &alice, "", &ask).await.is(422);
+    // Hers is hers.
+    let his = keyed(&gate, path, &bob, "c1", &ask).await.is(201);
+    assert_ne!(first.get("certificate"), his.get("certificate"));
+    // What was made under one sign-in is worth nothing under the next, so it is not given out there.
+    let anew = gate.person("alice", &["sre"]).await;
+    keyed(&gate, path, &anew, "c1", &ask).await.is(422);
+    // Neither is a key of one kind of call good for another.
+    let request = json!({ "target": "orders", "account": "orders_read", "reason": "slow" });
+    keyed(&gate, "/requests", &alice, "c1", &request).await.is(422);
+    let twins = (0..4).map(|_| keyed(&gate, path, &alice, "twin", &ask));
+    let made: std::collections::BTreeSet<_> =
+        futures_util::future::join_all(twins).await.into_iter().map(|answer| answer.is(201).text).collect();
+    assert_eq!(made.len(), 1);
+}

@@ -159,3 +159,18 @@ async fn lists_come_in_pieces() {
     }
     assert_eq!(seen, asked);
 }
+
+#[tokio::test]
+async fn those_who_may_revoke_find_what_they_may_revoke() {
+    let gate = Gate::alone().await;
+    let [alice, bob, carol, dave, ..] = gate.everybody().await;
+    let (grant, over) = (gate.granted(&alice, &bob).await, gate.granted(&alice, &bob).await);
+    gate.post(&format!("/grants/{over}/return"), &alice, json!({})).await.is(200);
+    for (who, found) in [(&alice, 0), (&bob, 1), (&carol, 0), (&dave, 1)] {
+        let list = gate.get("/grants?scope=to-revoke", who).await.is(200).json();
+        let ids: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
+        assert_eq!(ids.len(), found, "{}", who.viewer.identity.email);
+        assert!(ids.iter().all(|id| *id == grant), "{ids:?}");
+    }
+    gate.get("/signins?scope=to-revoke", &bob).await.is(400);
+}

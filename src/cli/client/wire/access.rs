@@ -101,6 +101,9 @@ pub struct Request {
     /// How many there are.
     #[serde(default)]
     pub approvals: u64,
+    /// The approval that this answers had been counted before.
+    #[serde(default)]
+    pub counted_before: bool,
     /// Who could decide it.
     #[serde(default)]
     pub approvers: Vec<String>,

@@ -5,7 +5,7 @@ use curfew_adapter::task::supervised;
 use super::{World, orders_worlds, worlds};
 use crate::contract::fixtures::{ORDERS_DEBUG, key};
 use crate::grant::service::{Caller, Fault, GrantsError};
-use crate::grant::{AskRefused, GrantRefused, GrantState, RequestState};
+use crate::grant::{AskRefused, GrantRefused, GrantState, Refused, RequestState};
 use crate::store::Change;
 
 #[tokio::test]
@@ -62,15 +62,37 @@ async fn an_extension_approved_after_the_end_moves_nothing() {
     for world in orders_worlds().await {
         let (alice, grant) = (world.caller("alice"), world.granted().await);
         let asked = world.grants.extend(&alice, &grant.id, None, None).await.unwrap();
-        world.grants.give_back(&alice, &grant.id).await.unwrap();
+        // It is over by the clock, and neither is on record yet.
+        world.advance(61);
         let late = world.approve("bob", &asked.id).await.unwrap_err();
-        assert!(
-            matches!(late, GrantsError::Grant(GrantRefused::Over { state: GrantState::Returned })),
-            "{late}"
-        );
-        assert_eq!(world.all_grants().await[0].state, GrantState::Returned);
+        assert!(matches!(late, GrantsError::Request(Refused::Lapsed { .. })), "{late}");
         let state = world.grants.request(&alice, &asked.id).await.unwrap().state;
         assert_eq!(state, RequestState::Pending, "what was refused changed nothing");
+    }
+}
+
+#[tokio::test]
+async fn an_extension_that_nobody_decided_is_closed_with_its_grant() {
+    for world in orders_worlds().await {
+        for end in ["returned", "revoked"] {
+            let (alice, grant) = (world.caller("alice"), world.granted().await);
+            let asked = world.grants.extend(&alice, &grant.id, None, None).await.unwrap();
+            if end == "returned" {
+                world.grants.give_back(&alice, &grant.id).await.unwrap();
+            } else {
+                world.grants.revoke(&world.caller("bob"), &grant.id, "enough").await.unwrap();
+            }
+            let closed = world.grants.request(&alice, &asked.id).await.unwrap();
+            assert_eq!((closed.state, closed.can.len()), (RequestState::Expired, 0), "{end}");
+            assert!(world.grants.to_approve(&world.caller("bob")).await.unwrap().is_empty(), "{end}");
+            let late = world.approve("bob", &asked.id).await.unwrap_err();
+            assert_eq!(late.fault(), Fault::Conflict, "{late}");
+            let kinds = world.kinds().await;
+            assert_eq!(kinds[kinds.len() - 2..], ["grant.ended", "request.decided"], "{end}");
+            let lines = world.backend.store.audit_lines(0, 1000).await.unwrap();
+            let last = &lines.last().unwrap().1;
+            assert!(last.contains("the grant that it would have extended is over"), "{last}");
+        }
     }
 }
 

@@ -57,11 +57,13 @@ async fn two_approvers_at_once_are_both_counted_where_it_takes_two() {
 async fn the_same_person_twice_is_one_approval() {
     for world in worlds(&[&takes_two()]).await {
         let id = world.ask("alice").await.id;
-        for _ in 0..2 {
+        for before in [false, true] {
             let after = world.approve("bob", &id).await.unwrap();
             assert_eq!((after.state, after.approvals, after.votes.len()), (RequestState::Pending, 1, 1));
+            assert_eq!(after.counted_before, before);
         }
-        assert_eq!(world.approve("erin", &id).await.unwrap().state, RequestState::Approved);
+        let done = world.approve("erin", &id).await.unwrap();
+        assert_eq!((done.state, done.counted_before), (RequestState::Approved, false));
         one_grant(&world).await;
     }
 }

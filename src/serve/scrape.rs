@@ -1,4 +1,4 @@
-//! Whether the node lives, whether it may be sent clients, and what Prometheus scrapes.
+//! What Prometheus scrapes.
 
 use crate::metrics::Metrics;
 use crate::session::Parts;
@@ -9,25 +9,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::sync::Arc;
 
-/// `/healthz` and `/readyz`, for both HTTP listeners.
-pub fn health(parts: Arc<Parts>) -> Router {
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(parts)
-}
-
 /// `/metrics`, for the metrics listener alone.
-pub fn scrape(parts: Arc<Parts>) -> Router {
+pub fn router(parts: Arc<Parts>) -> Router {
     Router::new().route("/metrics", get(metrics)).with_state(parts)
-}
-
-/// Ready: the store answers, and the node does not drain.
-async fn ready(State(parts): State<Arc<Parts>>) -> Response {
-    if parts.drain_until().is_some() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
-    }
-    match parts.store.ping().await {
-        Ok(()) => "ok\n".into_response(),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response(),
-    }
 }
 
 async fn metrics(State(parts): State<Arc<Parts>>) -> Response {
