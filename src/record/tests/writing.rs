@@ -278,3 +278,32 @@ async fn a_folder_is_made_for_its_owner_only_and_its_files_are_the_recording() {
         assert!(refused.contains("file:///var/lib/curfew/recordings"), "{refused}");
     }
 }
+
+/// sshpiper #819: a user name `../x` led out of the folder of recordings.
+#[tokio::test]
+async fn sshpiper_819_no_name_leads_a_recording_elsewhere() {
+    for no_id in ["../x", "ses_../x", "ses_a/b", "ses_", "", "ses_a\0", "SES_A"] {
+        assert_eq!(SessionId::parse(no_id), None, "{no_id}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let recordings = folder.path().join("recordings");
+    let folders = Folders::local(&recordings).unwrap();
+    let key = std::sync::Arc::new(crate::audit::SigningKey::generate().unwrap().0);
+    let writer = crate::record::Writer::start(folders, key, Clock::system()).unwrap();
+    let mut hostile = opening(true);
+    let name = "../../x".to_owned();
+    (hostile.account, hostile.target, hostile.contract) = (name.clone(), name.clone(), name.clone());
+    (hostile.identity.name, hostile.identity.email, hostile.database) =
+        (name.clone(), name.clone(), Some(name));
+    let recorder = writer.begin(&hostile).await.unwrap();
+    recorder.append(&statement(1, "SELECT 1")).unwrap();
+    recorder.seal(EndReason::ClientClosed).await.unwrap();
+    let names = |folder: &std::path::Path| -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(names(folder.path()), ["recordings"]);
+    assert_eq!(names(&recordings), [hostile.session.as_str()]);
+    let mut events = writer.folders().events(&hostile.session);
+    assert_eq!(events.next().await.unwrap().unwrap()["account"], "../../x");
+}

@@ -178,3 +178,29 @@ async fn buffers_pass_messages_of_any_size_unchanged() {
         assert_eq!(talk.message().await, (backend::COPY_DATA, body));
     }
 }
+
+#[tokio::test]
+async fn an_error_without_a_sqlstate_passes_and_is_recorded_as_far_as_it_goes() {
+    const ERROR: &[u8] = b"Mno code\0\0";
+    let target = FakeTarget::start(|mut talk, _| {
+        Box::pin(async move {
+            talk.send(&greeting()).await;
+            while let Some((frontend::QUERY, _)) = talk.next().await {
+                let mut out = Vec::new();
+                frame::message(&mut out, backend::ERROR, |out| out.extend_from_slice(ERROR));
+                backend::ready(&mut out, b'I');
+                talk.send(&out).await;
+            }
+        })
+    })
+    .await;
+    let fixture = Fixture::with(target, |_| ()).await;
+    let mut talk = fixture.ready().await;
+    let mut out = Vec::new();
+    write_query(&mut out, "select 1");
+    talk.send(&out).await;
+    let said = talk.until(backend::READY).await;
+    assert_eq!((said[0].0, said[0].1.as_slice()), (backend::ERROR, ERROR));
+    let result = &fixture.core.sink().of_kind("result")[0];
+    assert_eq!((&result["error"], &result["rows"]), (&"no code".into(), &0.into()));
+}

@@ -222,3 +222,17 @@ async fn a_target_that_floods_the_startup_is_left() {
     let mut fixture = Fixture::with(target, |_| ()).await;
     assert!(unreachable(&mut fixture).await.contains("more than a server says"));
 }
+
+#[tokio::test]
+async fn a_target_that_refuses_without_a_sqlstate_is_told_in_a_sentence() {
+    for (said, expected) in [
+        (&b"E\0\0\0\x13SFATAL\0Mno way\0"[..], "it says: no way"),
+        (b"E\0\0\0\x05\0", "it says"),
+        (b"E\0\0\0\x04", "it says"),
+        (b"E\0\0\0\x09Munen", "it says"),
+    ] {
+        let mut fixture = Fixture::with(FakeTarget::saying(said).await, |_| ()).await;
+        let message = unreachable(&mut fixture).await;
+        assert!(message.contains(expected), "{message}");
+    }
+}

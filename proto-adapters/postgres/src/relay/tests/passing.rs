@@ -145,6 +145,11 @@ proptest! {
     }
 
     #[test]
+    fn random_bytes_of_a_target_never_panic(bytes in any::<Vec<u8>>(), reads in pieces()) {
+        let _ = pass(Slow::new(bytes, &reads), &[1 << 20], &[], &mut FromTarget(&mut statements()));
+    }
+
+    #[test]
     fn random_bodies_of_known_messages_never_panic(
         messages in proptest::collection::vec((0..13_usize, proptest::collection::vec(any::<u8>(), 0..64)), 0..20),
     ) {
