@@ -28,6 +28,7 @@ use codec::backend;
 use curfew_adapter::{Adapter, AdapterError, ClientIo, Ended, Gate, Peer, Proof, Protocol};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use target::KeyCache;
 
 /// The name of the protocol in TLS (IANA's registry of ALPN protocol IDs).
 const ALPN: &[u8] = b"postgresql";
@@ -44,7 +45,8 @@ pub struct Options {
 pub struct PostgresAdapter {
     tls: Arc<rustls::ServerConfig>,
     options: Options,
-    keys: Arc<CancelKeys>,
+    cancels: Arc<CancelKeys>,
+    keys: KeyCache,
 }
 
 impl PostgresAdapter {
@@ -53,14 +55,14 @@ impl PostgresAdapter {
     pub fn new(tls: Arc<rustls::ServerConfig>, options: Options) -> Self {
         let mut tls = Arc::unwrap_or_clone(tls);
         tls.alpn_protocols = vec![ALPN.to_vec()];
-        Self { tls: Arc::new(tls), options, keys: Arc::default() }
+        Self { tls: Arc::new(tls), options, cancels: Arc::default(), keys: KeyCache::default() }
     }
 
     async fn connection(&self, io: ClientIo, peer: Peer, gate: Gate) -> Result<Ended, AdapterError> {
         let (stream, startup, pending) = match client::greet(io, self.tls.clone(), &self.options).await? {
             Greeting::Startup(stream, startup, pending) => (stream, startup, pending),
             Greeting::Cancel(stream, key) => {
-                client::serve_cancel(stream, key, peer, &self.keys).await;
+                client::serve_cancel(stream, key, peer, &self.cancels).await;
                 return Ok(Ended::Cancel);
             }
             Greeting::Refused(stream, sentence) => {
@@ -97,7 +99,7 @@ impl PostgresAdapter {
         match admitted.await {
             Ok(Ok(session)) => {
                 startup.finish();
-                Ok(session::run(session, client, &settings, &self.keys).await)
+                Ok(session::run(session, client, &settings, &self.cancels, &self.keys).await)
             }
             Ok(Err(sentence)) => {
                 client.refuse(&sentence).await;

@@ -6,7 +6,7 @@ use crate::client::{Client, Left, Sentence};
 use crate::codec::backend;
 use crate::goodbye::{self, Said};
 use crate::relay::{Beginnings, Fault, Outcome, Relay, Remains};
-use crate::target::{self, Failure, Stopper, Target, take_leave};
+use crate::target::{self, Failure, KeyCache, Stopper, Target, take_leave};
 use curfew_adapter::{Closing, CutReport, End, EndReason, Ended, Event, Goodbye, Session};
 use std::sync::Arc;
 
@@ -18,10 +18,11 @@ pub async fn run(
     session: Session,
     mut client: Client,
     settings: &[(String, String)],
-    keys: &Arc<CancelKeys>,
+    cancels: &Arc<CancelKeys>,
+    keys: &KeyCache,
 ) -> Ended {
-    let closing = match reach(&session, &mut client, settings).await {
-        Ok(target) => live(&session, client, target, keys.register()).await,
+    let closing = match reach(&session, &mut client, settings, keys).await {
+        Ok(target) => live(&session, client, target, cancels.register(), keys).await,
         Err(Unreached::Over(end)) => {
             let sentence = Sentence { code: CUT, notice: (*end.notice).clone() };
             client.refuse(&sentence).await;
@@ -57,11 +58,12 @@ async fn reach(
     session: &Session,
     client: &mut Client,
     settings: &[(String, String)],
+    keys: &KeyCache,
 ) -> Result<Target, Unreached> {
     let connecting = async {
         let name = &session.terms().target.name;
         let socket = session.dial().await.map_err(|error| Failure::unreachable(name, error))?;
-        target::connect(session, socket, settings).await
+        target::connect(session, socket, settings, keys).await
     };
     let connecting = async {
         tokio::select! {
@@ -73,7 +75,13 @@ async fn reach(
     client.watch(connecting).await.map_err(Unreached::Left)?
 }
 
-async fn live(session: &Session, mut client: Client, target: Target, cancels: Registration) -> Closing {
+async fn live(
+    session: &Session,
+    mut client: Client,
+    target: Target,
+    cancels: Registration,
+    keys: &KeyCache,
+) -> Closing {
     client.authenticated();
     let mut greeting = std::mem::take(&mut client.unsent);
     greeting.extend_from_slice(&target.greeting);
@@ -84,7 +92,7 @@ async fn live(session: &Session, mut client: Client, target: Target, cancels: Re
     let mut relay = Box::new(Relay::new(session, ends, target.key.as_ref(), cancels, beginnings));
     let outcome = relay.run().await;
     let remains = relay.remains();
-    let stopper = Stopper::new(session, target.key.as_ref(), target.ready);
+    let stopper = Stopper::new(session, target.key.as_ref(), target.ready, keys);
     match outcome {
         Outcome::Over(end) => cut(session, remains, &stopper, &end).await,
         outcome => wind_up(session, remains, &stopper, outcome).await,

@@ -62,7 +62,7 @@ const FAMILY: [&str; 41] = [
 const KIN: [&str; 7] = ["primefield", "primeorder", "sec1", "signature", "spki", "universal-hash", "wnaf"];
 
 /// Who may bring what, and why that is so.
-const ALLOWED: [(&str, &[&str], &str); 6] = [
+const ALLOWED: [(&str, &[&str], &str); 5] = [
     (
         "openidconnect",
         &["ed25519-dalek", "hmac", "p256", "p384", "rsa", "sha2"],
@@ -70,11 +70,6 @@ const ALLOWED: [(&str, &[&str], &str); 6] = [
          advisory is about private ones",
     ),
     ("oauth2", &["sha2"], "the PKCE challenge, beneath openidconnect"),
-    (
-        "postgres-protocol",
-        &["hmac", "md-5", "sha2"],
-        "SCRAM towards the target, as the Postgres manual has it",
-    ),
     ("sqlx-core", &["sha2"], "checksums of migrations"),
     ("sqlx-macros-core", &["sha2"], "checksums of migrations, at build time"),
     (

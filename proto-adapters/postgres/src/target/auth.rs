@@ -1,9 +1,10 @@
 //! The account proves itself to the target: SCRAM-SHA-256, and nothing that shows the secret.
 
+use super::keys::KeyCache;
+use super::scram::{Broken, Exchange, MECHANISM};
 use super::wire::Wire;
 use crate::codec::{Cursor, backend, frontend, report};
 use curfew_adapter::Secret;
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use std::io;
 
 /// Why the account is not let in.
@@ -17,7 +18,7 @@ pub enum Unproved {
     Method(&'static str),
     /// The exchange failed: a wrong secret, or a server that does not know it.
     #[error("SCRAM failed: {0}")]
-    Scram(io::Error),
+    Scram(#[from] Broken),
     /// Something else than authentication.
     #[error("it breaks the Postgres protocol")]
     Protocol,
@@ -30,8 +31,8 @@ pub enum Unproved {
 ///
 /// # Errors
 /// Where the target does not let the account in.
-pub async fn prove(wire: &mut Wire, secret: &Secret) -> Result<(), Unproved> {
-    let mut scram = None::<ScramSha256>;
+pub async fn prove(wire: &mut Wire, secret: &Secret, keys: &KeyCache) -> Result<(), Unproved> {
+    let mut scram = None::<Exchange>;
     loop {
         let (tag, body) = wire.message().await?;
         match tag {
@@ -44,7 +45,7 @@ pub async fn prove(wire: &mut Wire, secret: &Secret) -> Result<(), Unproved> {
         // The numbers are those of the Postgres manual, 55.7, Authentication….
         let kind = body.int32().map_err(|_| Unproved::Protocol)?;
         let mut out = Vec::new();
-        match (kind, scram.as_mut()) {
+        match (kind, scram.take()) {
             // Ok; a server that breaks off an exchange half-way has not proved to know the secret.
             (0, None) => return Ok(()),
             (3, None) => return Err(Unproved::Method("the password in the clear")),
@@ -53,18 +54,18 @@ pub async fn prove(wire: &mut Wire, secret: &Secret) -> Result<(), Unproved> {
                 if !offers_scram(body) {
                     return Err(Unproved::Method("another SASL mechanism"));
                 }
-                let password = secret.reveal().as_bytes();
-                let first = ScramSha256::new(password, ChannelBinding::unsupported());
-                frontend::sasl_initial(&mut out, SCRAM_SHA_256, first.message());
-                scram = Some(first);
+                let exchange = Exchange::begin();
+                frontend::sasl_initial(&mut out, MECHANISM, exchange.first().as_bytes());
+                scram = Some(exchange);
             }
-            (11, Some(exchange)) => {
-                exchange.update(body.rest()).map_err(Unproved::Scram)?;
-                frontend::sasl(&mut out, exchange.message());
+            (11, Some(mut exchange)) => {
+                let salt = exchange.challenge(body.rest())?;
+                let proof = exchange.prove(&keys.keys(secret, salt).await)?;
+                frontend::sasl(&mut out, proof.as_bytes());
+                scram = Some(exchange);
             }
             (12, Some(exchange)) => {
-                exchange.finish(body.rest()).map_err(Unproved::Scram)?;
-                scram = None;
+                exchange.finish(body.rest())?;
                 continue;
             }
             (2 | 6..=9, None) => return Err(Unproved::Method("a method that is not spoken here")),
@@ -76,7 +77,7 @@ pub async fn prove(wire: &mut Wire, secret: &Secret) -> Result<(), Unproved> {
 
 fn offers_scram(mut mechanisms: Cursor<'_>) -> bool {
     while let Ok(name) = mechanisms.string() {
-        if name == SCRAM_SHA_256.as_bytes() {
+        if name == MECHANISM.as_bytes() {
             return true;
         }
     }

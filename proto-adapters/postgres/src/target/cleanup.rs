@@ -8,7 +8,7 @@
 //! to somebody else meanwhile is checked by its age: `backend_start` must lie at least as far back as
 //! our session is old, by the target's clock, and the account must be ours.
 
-use super::{BackendKey, Failure, cancel, connect};
+use super::{BackendKey, Failure, KeyCache, cancel, connect};
 use crate::codec::{backend, frontend, report};
 use crate::target::wire::Wire;
 use curfew_adapter::{BootTime, Session, Terms};
@@ -47,12 +47,18 @@ pub struct Stopper<'a> {
     session: &'a Session,
     key: Option<&'a BackendKey>,
     ready: BootTime,
+    keys: &'a KeyCache,
 }
 
 impl<'a> Stopper<'a> {
     /// For the backend `key`, which was ready at `ready`.
-    pub const fn new(session: &'a Session, key: Option<&'a BackendKey>, ready: BootTime) -> Self {
-        Self { session, key, ready }
+    pub const fn new(
+        session: &'a Session,
+        key: Option<&'a BackendKey>,
+        ready: BootTime,
+        keys: &'a KeyCache,
+    ) -> Self {
+        Self { session, key, ready, keys }
     }
 
     /// Does it, within three seconds; says what was done and how it went. The connection is closed
@@ -143,7 +149,7 @@ impl<'a> Stopper<'a> {
         // Nobody but the catalog says what the names in the query mean.
         let settings = [("search_path", "pg_catalog"), ("application_name", "curfew")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let target = connect(self.session, socket, &settings).await?;
+        let target = connect(self.session, socket, &settings, self.keys).await?;
         let mut wire = Wire::new(target.stream);
         let age = self.session.clock().boot().since(self.ready).saturating_sub(SLACK);
         let mut out = Vec::new();

@@ -1,7 +1,7 @@
 //! From a dialled socket to a backend that is ready for queries.
 
 use super::wire::Wire;
-use super::{BackendKey, Failure, auth, secure};
+use super::{BackendKey, Failure, KeyCache, auth, secure};
 use crate::codec::{Cursor, backend, frame, report, startup};
 use crate::stream::Stream;
 use curfew_adapter::{BootTime, EndReason, GuardedSocket, Session};
@@ -25,7 +25,8 @@ pub struct Target {
     pub ready: BootTime,
 }
 
-/// Connects to the target of `session` over `socket`, with `settings` for the backend.
+/// Connects to the target of `session` over `socket`, with `settings` for the backend. `keys` has those of
+/// accounts that signed in before.
 ///
 /// # Errors
 /// Where there is no such backend in the end.
@@ -33,9 +34,10 @@ pub async fn connect(
     session: &Session,
     socket: GuardedSocket,
     settings: &[(String, String)],
+    keys: &KeyCache,
 ) -> Result<Target, Failure> {
     let name = &session.terms().target.name;
-    match tokio::time::timeout(PATIENCE, start(session, socket, settings)).await {
+    match tokio::time::timeout(PATIENCE, start(session, socket, settings, keys)).await {
         Ok(done) => done,
         Err(_) => Err(Failure::unreachable(name, "it was not ready within 10 seconds")),
     }
@@ -45,6 +47,7 @@ async fn start(
     session: &Session,
     socket: GuardedSocket,
     settings: &[(String, String)],
+    keys: &KeyCache,
 ) -> Result<Target, Failure> {
     let terms = session.terms();
     let to = &terms.target;
@@ -60,7 +63,7 @@ async fn start(
     let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     startup::startup(&mut out, fixed.into_iter().chain(settings));
     wire.send(&out).await.map_err(|e| failed(&e))?;
-    auth::prove(&mut wire, &secret).await.map_err(|e| failed(&e))?;
+    auth::prove(&mut wire, &secret, keys).await.map_err(|e| failed(&e))?;
     drop(secret);
     let (mut key, mut greeting) = (None, Vec::new());
     loop {

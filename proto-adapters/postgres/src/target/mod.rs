@@ -6,12 +6,15 @@ mod auth;
 mod cleanup;
 mod connect;
 mod failure;
+mod keys;
+mod scram;
 mod secure;
 mod wire;
 
 pub use cleanup::{Found, Stopper, take_leave};
 pub use connect::{Target, connect};
 pub use failure::Failure;
+pub use keys::KeyCache;
 
 use crate::codec::startup;
 use curfew_adapter::{GuardedSocket, Session, TargetTls, Terms};
