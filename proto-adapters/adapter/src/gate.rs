@@ -349,10 +349,16 @@ impl StartupClock {
         let mut state = self.0.subscribe();
         loop {
             let now = *state.borrow_and_update();
+            let until = match now {
+                Startup::Running { until } => Some(until),
+                Startup::Paused { .. } => None,
+                // Polled at each message of the session from now on, so it listens to nothing any more.
+                Startup::Over => return std::future::pending().await,
+            };
             let expiry = async {
-                match now {
-                    Startup::Running { until } => tokio::time::sleep_until(until).await,
-                    Startup::Paused { .. } | Startup::Over => std::future::pending().await,
+                match until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
                 }
             };
             tokio::select! {

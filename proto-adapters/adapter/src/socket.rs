@@ -114,6 +114,10 @@ impl AsyncWrite for GuardedSocket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [one] = bufs {
+            // The kernel takes one piece with less ado than a list of one.
+            return self.poll_write(cx, one);
+        }
         loop {
             ready!(self.0.poll_write_ready(cx))?;
             match self.0.try_write_vectored(bufs) {

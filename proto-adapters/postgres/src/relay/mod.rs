@@ -2,8 +2,10 @@
 //!
 //! Each direction reads once, has what it read looked at and recorded, writes it in one piece, and reads
 //! again only when all of it is written: a slow reader pushes back on its own writer and on nobody else.
-//! The lease, the countdown and cancels are looked at first, each time.
+//! The lease, the countdown and cancels are looked at first, when one of them has something to tell; the guards
+//! compare clocks at each read and write all the same.
 
+mod bell;
 mod buffer;
 mod expect;
 mod fault;
@@ -22,7 +24,8 @@ use crate::countdown::Countdown;
 use crate::goodbye::Left;
 use crate::stream::Stream;
 use crate::target::{BackendKey, Found, forward_cancel};
-use curfew_adapter::{End, Event, Leased, Session};
+use bell::Bell;
+use curfew_adapter::{BootTime, End, Event, Leased, Session};
 pub use fault::Fault;
 use futures_util::future::BoxFuture;
 use inject::Inject;
@@ -124,27 +127,33 @@ impl<'a> Relay<'a> {
         let session = self.session;
         let mut ended = pin!(session.lease().ended());
         let mut countdown = Countdown::new(session.lease().clone(), session.terms().clone());
+        let bell = Bell::new();
         poll_fn(|cx| {
-            if let Poll::Ready(end) = ended.as_mut().poll(cx) {
-                return Poll::Ready(Outcome::Over(end));
-            }
-            while let Poll::Ready(warning) = countdown.poll_next(cx) {
-                let told = Event::Countdown { remaining: warning.remaining.as_secs() };
-                if session.recorder().append(&told).is_err() {
-                    return Poll::Ready(Outcome::Fault(Fault::Recording));
+            if bell.rang(cx) {
+                let cx = &mut bell.context();
+                if let Poll::Ready(end) = ended.as_mut().poll(cx) {
+                    return Poll::Ready(Outcome::Over(end));
                 }
-                self.inject.notice(&countdown.notice(&warning));
+                if let Err(outcome) =
+                    self.poll_countdown(cx, &mut countdown).and_then(|()| self.poll_cancels(cx))
+                {
+                    return Poll::Ready(self.stopped(outcome));
+                }
             }
-            match self.poll_cancels(cx).and_then(|()| self.poll_both(cx)) {
+            match self.poll_both(cx) {
                 Ok(()) => Poll::Pending,
-                // An end that came in the middle of it is what stopped it.
-                Err(outcome) => Poll::Ready(match session.lease().check() {
-                    Err(end) => Outcome::Over(end),
-                    Ok(()) => outcome,
-                }),
+                Err(outcome) => Poll::Ready(self.stopped(outcome)),
             }
         })
         .await
+    }
+
+    /// An end that came in the middle of it is what stopped it.
+    fn stopped(&self, outcome: Outcome) -> Outcome {
+        match self.session.lease().check() {
+            Err(end) => Outcome::Over(end),
+            Ok(()) => outcome,
+        }
     }
 
     /// Takes the relay apart. Its cancel key is dead from now on.
@@ -168,15 +177,28 @@ impl<'a> Relay<'a> {
         }
     }
 
+    fn poll_countdown(&mut self, cx: &mut Context<'_>, countdown: &mut Countdown) -> Result<(), Outcome> {
+        while let Poll::Ready(warning) = countdown.poll_next(cx) {
+            let told = Event::Countdown { remaining: warning.remaining.as_secs() };
+            if self.session.recorder().append(&told).is_err() {
+                return Err(Outcome::Fault(Fault::Recording));
+            }
+            self.inject.notice(&countdown.notice(&warning));
+        }
+        Ok(())
+    }
+
     fn poll_both(&mut self, cx: &mut Context<'_>) -> Result<(), Outcome> {
+        let (mut up, mut down) = (true, true);
         loop {
             let open = match self.session.recorder().poll_ready(cx) {
                 Poll::Ready(Ok(())) => true,
                 Poll::Ready(Err(_)) => return Err(Outcome::Fault(Fault::Recording)),
                 Poll::Pending => false,
             };
-            let up = !self.deaf && self.poll_up(cx, open)?;
-            let down = self.poll_down(cx, open)?;
+            // A direction that waits need not be asked again; but what came down makes room for what is held.
+            up = (up || self.up.is_held()) && !self.deaf && self.poll_up(cx, open)?;
+            down = down && self.poll_down(cx, open)?;
             if !up && !down {
                 break;
             }
@@ -187,7 +209,7 @@ impl<'a> Relay<'a> {
 
     /// From the client to the target. `true` where bytes were read.
     fn poll_up(&mut self, cx: &mut Context<'_>, open: bool) -> Result<bool, Outcome> {
-        let mut moved = false;
+        let (mut moved, mut now) = (false, None);
         loop {
             match self.up.poll_write(cx, &mut self.target) {
                 Poll::Ready(Ok(())) => {}
@@ -197,8 +219,8 @@ impl<'a> Relay<'a> {
                 }
                 Poll::Pending => return Ok(moved),
             }
-            if open {
-                let now = self.session.clock().boot();
+            if open && self.up.has_unvetted() {
+                let now = self.now(&mut now);
                 self.up.vet(&mut FromClient(self.statements.at(now))).map_err(Outcome::Fault)?;
             }
             if self.up.has_vetted() {
@@ -213,7 +235,7 @@ impl<'a> Relay<'a> {
             }
             match self.up.poll_read(cx, &mut self.client) {
                 Poll::Ready(Ok(read)) if read > 0 => {
-                    self.session.counters().from_client(read, self.session.clock().boot());
+                    self.session.counters().from_client(read, self.now(&mut now));
                     moved = true;
                 }
                 Poll::Ready(_) => return Err(Outcome::ClientLeft),
@@ -229,7 +251,7 @@ impl<'a> Relay<'a> {
     /// From the target to the client. `true` where bytes were read.
     fn poll_down(&mut self, cx: &mut Context<'_>, open: bool) -> Result<bool, Outcome> {
         let left = |_| Outcome::ClientLeft;
-        let mut moved = false;
+        let (mut moved, mut now) = (false, None);
         loop {
             match self.down.poll_write(cx, &mut self.client) {
                 Poll::Ready(done) => done.map_err(left)?,
@@ -241,8 +263,8 @@ impl<'a> Relay<'a> {
                     Poll::Pending => return Ok(moved),
                 }
             }
-            if open {
-                let now = self.session.clock().boot();
+            if open && self.down.has_unvetted() {
+                let now = self.now(&mut now);
                 self.down.vet(&mut FromTarget(self.statements.at(now))).map_err(Outcome::Fault)?;
             }
             if self.down.has_vetted() {
@@ -253,7 +275,7 @@ impl<'a> Relay<'a> {
             }
             match self.down.poll_read(cx, &mut self.target) {
                 Poll::Ready(Ok(read)) if read > 0 => {
-                    self.session.counters().from_target(read, self.session.clock().boot());
+                    self.session.counters().from_target(read, self.now(&mut now));
                     moved = true;
                 }
                 Poll::Ready(_) => return Err(Outcome::TargetLeft),
@@ -267,6 +289,11 @@ impl<'a> Relay<'a> {
             done.map_err(left)?;
         }
         Ok(moved)
+    }
+
+    /// The time, read once for what is done in one go.
+    fn now(&self, now: &mut Option<BootTime>) -> BootTime {
+        *now.get_or_insert_with(|| self.session.clock().boot())
     }
 
     /// Passes on the client's wish to cancel, one at a time: a wish that comes while one is under way is

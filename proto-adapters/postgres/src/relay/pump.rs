@@ -178,6 +178,11 @@ impl Pump {
         !self.buffer.vetted().is_empty()
     }
 
+    /// Whether something has been read that was not looked at, and may be now.
+    pub fn has_unvetted(&self) -> bool {
+        self.buffer.vetted().is_empty() && !self.buffer.unvetted().is_empty() && !self.last
+    }
+
     /// Whether a message waits for room to remember it.
     pub const fn is_held(&self) -> bool {
         self.held
