@@ -8,6 +8,7 @@
 //! The life of a connection is drawn in docs/architecture.md.
 
 mod clock;
+mod countdown;
 mod end;
 mod gate;
 mod ids;
@@ -23,6 +24,7 @@ mod tls;
 mod words;
 
 pub use clock::{BootTime, Clock, ManualClock};
+pub use countdown::Countdown;
 pub use end::{End, EndReason, Notice};
 pub use gate::{
     Ask, Connection, Core, Gate, Peer, Progress, Proof, ProvedKey, Question, Refusal, RefusalKind, SignedIn,

@@ -11,7 +11,6 @@
 mod cancel;
 mod client;
 mod codec;
-mod countdown;
 mod goodbye;
 mod limit;
 mod relay;

@@ -20,12 +20,11 @@ mod values;
 mod tests;
 
 use crate::cancel::{Registration, Told};
-use crate::countdown::Countdown;
 use crate::goodbye::Left;
 use crate::stream::Stream;
 use crate::target::{BackendKey, Found, forward_cancel};
 use bell::Bell;
-use curfew_adapter::{BootTime, End, Event, Leased, Session};
+use curfew_adapter::{BootTime, Countdown, End, Event, Leased, Session};
 pub use fault::Fault;
 use futures_util::future::BoxFuture;
 use inject::Inject;

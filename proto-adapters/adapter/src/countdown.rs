@@ -1,6 +1,6 @@
 //! The end is near: when to say so, and how.
 
-use curfew_adapter::{Lease, Notice, Terms, Warning};
+use crate::{Lease, Notice, Terms, Warning};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -1,0 +1,76 @@
+//! The lease is over: nothing passes any more.
+
+use super::run::ClientLeg;
+use super::{Live, goodbye, work};
+use crate::flow::Flow;
+use curfew_adapter::{Closing, CutReport, End, Event, Goodbye};
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// How long what was handed to the library before the end may take to be encrypted. It takes none, save in the middle
+/// of a key exchange.
+const SEAL: Duration = Duration::from_millis(10);
+
+/// When both connections are closed, told or not. The core's guard shuts them down at two seconds.
+const LIMIT: Duration = Duration::from_millis(1900);
+
+/// Ends both legs. The relays have been stopped, so nothing more is handed to either library.
+pub async fn cut(live: &Live, client: ClientLeg, end: &End) -> Closing {
+    let until = Instant::now() + LIMIT;
+    live.client_flow.discard();
+    live.target_flow.discard();
+    let (client_sealed, target_sealed) = tokio::join!(seal(&live.client_flow), seal(&live.target_flow));
+    let sealed_at = live.now();
+    let waiting = live.client_flow.is_blocked() || live.target_flow.is_blocked();
+    let running = work::running(live);
+    if client_sealed {
+        // The recording is about to be sealed; where it fails now, there is nothing left to stop.
+        let _ = live.recorder.append(&Event::Goodbye { message: &end.notice.message });
+    }
+    // What was encrypted at the end and did not fit into a socket leaves behind it.
+    let draining = async {
+        tokio::join!(live.client_flow.clear(), live.target_flow.clear());
+        live.now()
+    };
+    let saying = async {
+        if client_sealed {
+            goodbye::say(live, &end.notice).await
+        } else {
+            Goodbye::None("what it was being sent was not encrypted yet")
+        }
+    };
+    let stopping = async {
+        if target_sealed {
+            work::stop(live).await
+        } else {
+            "the connection was closed: what was being sent was not encrypted yet".to_owned()
+        }
+    };
+    let (drained, goodbye, target_work) =
+        tokio::join!(timeout_at(until, draining), timeout_at(until, saying), timeout_at(until, stopping));
+    for entry in live.registry.all() {
+        let _ = entry.tape().end();
+    }
+    let cut = CutReport {
+        blocked_at: if waiting { drained.unwrap_or_else(|_| live.now()) } else { sealed_at },
+        goodbye: goodbye.unwrap_or(Goodbye::None("the client reads nothing")),
+        outstanding: (!running.is_empty()).then(|| running.join(", ")),
+        target_work: target_work
+            .unwrap_or_else(|_| "the connection was closed: the target reads nothing".to_owned()),
+    };
+    if cut.goodbye == Goodbye::Sent {
+        // A client that still sends would find its words destroyed by a reset: it is heard out, and closes.
+        let mut client = client;
+        let _ = timeout_at(until, &mut client.leg).await;
+    }
+    Closing { cut: Some(cut), ..Closing::because(end.reason) }
+}
+
+/// Whether everything handed to a leg is encrypted. Where it is not, no more leaves on that leg than what is.
+async fn seal(flow: &Flow) -> bool {
+    let sealed = timeout(SEAL, flow.sealed()).await.is_ok();
+    if !sealed {
+        flow.freeze();
+    }
+    sealed
+}

@@ -1,0 +1,11 @@
+//! The target's leg: the connection with the account, and what the target asks for on it.
+
+mod back;
+mod connect;
+mod failure;
+mod host_keys;
+mod login;
+
+pub use back::{Back, Side};
+pub use connect::{Target, connect};
+pub use failure::Failure;
