@@ -350,7 +350,7 @@ mod tests {
         let options: Vec<_> = read.critical_options().iter().collect();
         assert_eq!(options.len(), 1);
         assert_eq!(read.critical_options().get("source-address").unwrap(), "127.0.0.1/32");
-        let names: Vec<_> = read.extensions().iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = read.extensions().keys().map(String::as_str).collect();
         assert_eq!(names, ["permit-agent-forwarding", "permit-pty"]);
     }
 }

@@ -76,8 +76,11 @@ impl Target {
             .and_then(|value| words::host_port(&value));
         let labels = section.string_map("labels");
         let (databases, tls, host_keys) = match protocol {
-            // Which keys belong here can't be known.
-            None => (None, None, None),
+            // Which keys belong here can't be known, so none of them is wrong.
+            None => {
+                ["databases", "tls", "host_keys"].iter().for_each(|key| drop(section.get(key)));
+                (None, None, None)
+            }
             Some(Protocol::Postgres) => (
                 non_empty(section, "databases", "[\"orders\"]", object_name),
                 section.table("tls", |section| read_tls(section, base)),

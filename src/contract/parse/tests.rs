@@ -87,12 +87,10 @@ fn keys_of_later_versions_refuse_the_file() {
     let mut text = ORDERS_DEBUG.to_owned();
     for (section, key) in [
         ("[who]", "services = ['ci']\nsponsor = 'required'"),
-        ("[what]", "allow = ['shell']"),
         ("[when]", "condition = 'true'"),
         ("[ask]", "max_age = '15m'"),
         ("[[approve]]", "step_up = true\nescalate = {}"),
         ("[end]", "when_ticket_closes = true"),
-        ("[record]", "results = 'none'\ninput = false"),
     ] {
         text = text.replace(section, &format!("{section}\n{key}"));
     }
