@@ -5,7 +5,7 @@
 use curfew_adapter::{Protocol, Words};
 
 /// What contracts may say in `allow`, by adapter.
-pub const WORDS: &[Words] = &[];
+pub const WORDS: &[Words] = &[curfew_ssh::WORDS];
 
 /// The words of the adapter for this protocol; `None` where it has none.
 #[must_use]

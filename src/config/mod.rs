@@ -121,8 +121,10 @@ impl Config {
             names.insert(host.trim_start_matches('[').trim_end_matches(']').to_owned());
         }
         names.extend(self.server.names.iter().cloned());
-        let addresses = [self.listen.http.address.ip(), self.listen.postgres.address.ip()];
-        for ip in addresses.into_iter().filter(|ip| !ip.is_unspecified()) {
+        let ssh = self.listen.ssh.as_ref().map(|port| port.address.ip());
+        let addresses: Vec<_> =
+            [self.listen.http.address.ip(), self.listen.postgres.address.ip()].into_iter().chain(ssh).collect();
+        for ip in addresses.iter().filter(|ip| !ip.is_unspecified()) {
             names.insert(ip.to_string());
         }
         if addresses.iter().any(std::net::IpAddr::is_loopback) {

@@ -18,8 +18,8 @@ use crate::store::{Before, Once, StoreError, with_causes};
 /// A certificate, made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certified {
-    /// The certificate as PEM.
-    pub pem: String,
+    /// The certificate: PEM, or for SSH one line.
+    pub text: String,
     /// When it ends: never after its sign-in.
     pub ends_at: Timestamp,
 }
@@ -56,10 +56,33 @@ impl Identities {
         request: &[u8],
         once: Option<Once>,
     ) -> Result<Certified, CertifyError> {
+        self.made_once(viewer, once, |now, ends_at| {
+            let serial: [u8; 16] = random_bytes();
+            let subject = ClientSubject {
+                serial,
+                email: viewer.identity.email.clone(),
+                signin: viewer.signin.id.to_string(),
+            };
+            let made = self.authority.sign_client(request, &subject, now, ends_at)?;
+            Ok((HEXLOWER.encode(&serial), made.pem))
+        })
+        .await
+    }
+
+    /// Makes a certificate with `make`, which is given its times and answers with its serial number and its text;
+    /// or finds the one that the same call made before.
+    pub(super) async fn made_once(
+        &self,
+        viewer: &Viewer,
+        once: Option<Once>,
+        make: impl FnOnce(Timestamp, Timestamp) -> Result<(String, String), CertsError> + Send,
+    ) -> Result<Certified, CertifyError> {
         if once.as_ref().is_some_and(|once| !once.is_a_key()) {
             return Err(CertifyError::BadKey);
         }
-        let (now, ends_at) = self.certificate_times(viewer);
+        let now = self.now();
+        let ends_at = now.saturating_add(self.certificate).unwrap_or(Timestamp::MAX);
+        let ends_at = ends_at.min(viewer.signin.ends_at);
         let person = PersonKey::new(viewer.identity.person.clone());
         let bound = |once: Once| {
             let (asked, signin) = (once.body.to_string(), viewer.signin.id.to_string());
@@ -78,35 +101,21 @@ impl Identities {
                 Before::Other => return Err(CertifyError::KeyReused),
             }
         }
-        let serial: [u8; 16] = random_bytes();
-        let subject = ClientSubject {
-            serial,
-            email: viewer.identity.email.clone(),
-            signin: viewer.signin.id.to_string(),
-        };
-        let made =
-            self.authority.sign_client(request, &subject, now, ends_at).map_err(|error| match error {
-                CertsError::Request(_) => CertifyError::Request(error.to_string()),
-                error => {
-                    tracing::error!(cause = with_causes(&error), "a client certificate could not be made");
-                    CertifyError::Failed(error)
-                }
-            })?;
-        let made = Certified { pem: made.pem, ends_at };
-        tx.certificate_made(&HEXLOWER.encode(&serial), &viewer.signin.id, now, ends_at).await?;
+        let (serial, text) = make(now, ends_at).map_err(|error| match error {
+            CertsError::Request(_) => CertifyError::Request(error.to_string()),
+            error => {
+                tracing::error!(cause = with_causes(&error), "a client's certificate could not be made");
+                CertifyError::Failed(error)
+            }
+        })?;
+        let made = Certified { text, ends_at };
+        tx.certificate_made(&serial, &viewer.signin.id, now, ends_at).await?;
         if let Some(once) = &once {
             let text = serde_json::to_string(&made).map_err(|_| StoreError::damaged("made"))?;
             tx.remember_once(&person, once, &text, now).await?;
         }
         tx.commit().await?;
         Ok(made)
-    }
-
-    /// Now, and when a certificate of this sign-in ends that is made now.
-    pub(super) fn certificate_times(&self, viewer: &Viewer) -> (Timestamp, Timestamp) {
-        let now = self.now();
-        let ends_at = now.saturating_add(self.certificate).unwrap_or(Timestamp::MAX);
-        (now, ends_at.min(viewer.signin.ends_at))
     }
 
     /// Judges the chain that a client presented, whose key it has proved to hold.

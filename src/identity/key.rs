@@ -5,14 +5,13 @@
 use std::net::IpAddr;
 
 use curfew_adapter::{Identity, IdentityId, ProvedKey, SignedIn, SigninId, random_bytes};
-use curfew_certs::CertsError;
 use jiff::Timestamp;
 
 use super::certificate::{Certified, CertifyError};
 use super::service::{Identities, SigninError, actor};
 use super::signin::{Standing, Viewer};
 use crate::audit::{Actor, What};
-use crate::store::{StoreError, with_causes};
+use crate::store::{Once, StoreError, with_causes};
 
 /// A key that is bound to a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,21 +79,19 @@ impl Identities {
     ///
     /// # Errors
     /// The key can't be certified.
-    pub async fn certify_key(&self, viewer: &Viewer, key: &str) -> Result<Certified, CertifyError> {
-        let (now, ends_at) = self.certificate_times(viewer);
-        let number = u64::from_be_bytes(random_bytes());
-        let made = self.ssh.certify_client(key, viewer.signin.id.as_str(), number, now, ends_at);
-        let pem = made.map_err(|error| match error {
-            CertsError::Request(_) => CertifyError::Request(error.to_string()),
-            error => {
-                tracing::error!(cause = with_causes(&error), "an SSH certificate could not be made");
-                CertifyError::Failed(error)
-            }
-        })?;
-        let mut tx = self.store.begin().await?;
-        tx.certificate_made(&serial(&format!("{number:016x}")), &viewer.signin.id, now, ends_at).await?;
-        tx.commit().await?;
-        Ok(Certified { pem, ends_at })
+    pub async fn certify_key(
+        &self,
+        viewer: &Viewer,
+        key: &str,
+        once: Option<Once>,
+    ) -> Result<Certified, CertifyError> {
+        self.made_once(viewer, once, |now, ends_at| {
+            let number = u64::from_be_bytes(random_bytes());
+            let signin = viewer.signin.id.as_str();
+            let text = self.ssh.certify_client(key, signin, number, now, ends_at)?;
+            Ok((serial(&format!("{number:016x}")), text))
+        })
+        .await
     }
 
     /// Binds a key to a sign-in, whose client has proved to hold it.

@@ -2,14 +2,16 @@
 
 use super::services::{Adapted, Http};
 use crate::config::{Config, ListenTls, Plaintext};
+use crate::keys::SshKeys;
 use crate::listen::{self, Rules, Service};
 use crate::metrics::Metrics;
 use crate::worker::Workers;
 use axum::Router;
 use curfew_adapter::task::supervised;
-use curfew_adapter::{Clock, Core};
+use curfew_adapter::{Adapter, Clock, Core, Protocol, Secret};
 use curfew_certs::{Authority, ClientCertificates, OwnCertificate, fixed_certificate, server_config};
 use curfew_postgres::{Options, PostgresAdapter};
+use curfew_ssh::{SshAdapter, SshOptions};
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use std::net::SocketAddr;
@@ -21,14 +23,15 @@ use tokio_rustls::TlsAcceptor;
 /// How long a certificate of the gate's own authority is good; it is renewed long before.
 const CERTIFICATE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
+/// How long the SSH host certificate is good: made anew at each start, it must outlast a process that is never restarted.
+const HOST_CERTIFICATE: SignedDuration = SignedDuration::from_hours(5 * 366 * 24);
+
 /// The ports, bound and not yet served.
 pub struct Listeners {
-    http: TcpListener,
-    postgres: TcpListener,
-    metrics: Option<TcpListener>,
+    http: (TcpListener, Rules),
     http_tls: Option<TlsAcceptor>,
-    adapter: Arc<PostgresAdapter>,
-    rules: [Rules; 2],
+    adapters: Vec<(TcpListener, Rules, Arc<dyn Adapter>)>,
+    metrics: Option<(TcpListener, Rules)>,
 }
 
 /// What the ports lead to.
@@ -48,7 +51,12 @@ impl Listeners {
     ///
     /// # Errors
     /// The first that can't be bound, or whose certificate can't be read.
-    pub async fn bind(config: &Config, authority: &Arc<Authority>, clock: &Clock) -> Result<Self, String> {
+    pub async fn bind(
+        config: &Config,
+        authority: &Arc<Authority>,
+        ssh: &SshKeys,
+        clock: &Clock,
+    ) -> Result<Self, String> {
         let own = || {
             let clock = clock.clone();
             OwnCertificate::new(
@@ -86,38 +94,48 @@ impl Listeners {
             startup: listen.limits.startup,
             proxies: proxied.then(|| proxies.clone()),
         };
+        let mut adapters: Vec<(TcpListener, Rules, Arc<dyn Adapter>)> = vec![(
+            bind("postgres", listen.postgres.address).await?,
+            rules(listen.postgres.proxy_protocol),
+            Arc::new(PostgresAdapter::new(postgres_tls, options)),
+        )];
+        if let Some(port) = &listen.ssh {
+            let adapter = ssh_adapter(ssh, &config.certificate_names(), clock)?;
+            adapters.push((bind("ssh", port.address).await?, rules(port.proxy_protocol), Arc::new(adapter)));
+        }
         Ok(Self {
-            http: bind("http", listen.http.address).await?,
-            postgres: bind("postgres", listen.postgres.address).await?,
+            http: (bind("http", listen.http.address).await?, rules(listen.http.proxy_protocol)),
+            http_tls,
+            adapters,
             metrics: match listen.metrics {
-                Some(address) => Some(bind("metrics", address).await?),
+                Some(address) => Some((bind("metrics", address).await?, rules(false))),
                 None => None,
             },
-            http_tls,
-            adapter: Arc::new(PostgresAdapter::new(postgres_tls, options)),
-            rules: [rules(listen.http.proxy_protocol), rules(listen.postgres.proxy_protocol)],
         })
     }
 
-    /// Where the Postgres port is, as bound.
-    pub fn postgres_address(&self) -> Option<SocketAddr> {
-        self.postgres.local_addr().ok()
+    /// Where each protocol's port is, as bound.
+    pub fn protocols(&self) -> impl Iterator<Item = (Protocol, SocketAddr)> {
+        let bound = |(port, _, adapter): &(TcpListener, Rules, Arc<dyn Adapter>)| {
+            Some((adapter.protocol(), port.local_addr().ok()?))
+        };
+        self.adapters.iter().filter_map(bound)
     }
 
     /// Starts the accept loops, which go on until `stop`, and says on standard output where each is: one
     /// JSON object a line, then `{"ready":true}`.
     pub fn start(self, workers: &Workers, behind: Behind, stop: &watch::Receiver<bool>) {
-        let Self { http, postgres, metrics, http_tls, adapter, rules: [http_rules, postgres_rules] } = self;
+        let Self { http, http_tls, adapters, metrics } = self;
         let Behind { core, pages, scrape, metrics: counts } = behind;
-        let plain = Rules { proxies: None, ..http_rules.clone() };
         let web = Http { router: pages, tls: http_tls, metrics: counts.clone(), name: "http" };
-        let mut served: Vec<(TcpListener, Rules, Arc<dyn Service>)> = vec![
-            (http, http_rules, Arc::new(web)),
-            (postgres, postgres_rules, Arc::new(Adapted { adapter, core, metrics: counts.clone() })),
-        ];
-        if let Some(listener) = metrics {
+        let mut served: Vec<(TcpListener, Rules, Arc<dyn Service>)> = vec![(http.0, http.1, Arc::new(web))];
+        for (listener, rules, adapter) in adapters {
+            let adapted = Adapted { adapter, core: core.clone(), metrics: counts.clone() };
+            served.push((listener, rules, Arc::new(adapted)));
+        }
+        if let Some((listener, rules)) = metrics {
             let service = Http { router: scrape, tls: None, metrics: counts, name: "metrics" };
-            served.push((listener, plain, Arc::new(service)));
+            served.push((listener, rules, Arc::new(service)));
         }
         for (listener, rules, service) in served {
             if let Ok(address) = listener.local_addr() {
@@ -128,6 +146,16 @@ impl Listeners {
         }
         say(&serde_json::json!({ "ready": true }));
     }
+}
+
+/// The SSH adapter, with a host certificate that is as good for clients as the authority itself.
+fn ssh_adapter(keys: &SshKeys, names: &[String], clock: &Clock) -> Result<SshAdapter, String> {
+    let said = |error: &dyn std::fmt::Display| format!("the SSH host key can't be used: {error}");
+    let now = clock.wall();
+    let ends = now.checked_add(HOST_CERTIFICATE).map_err(|error| said(&error))?;
+    let certificate = keys.authority.certify_host(&keys.host, names, now, ends).map_err(|error| said(&error))?;
+    let host_key = Secret::new(keys.host.private_pem().map_err(|error| said(&error))?);
+    SshAdapter::new(SshOptions { host_key, host_certificate: Some(certificate) }).map_err(|error| said(&error))
 }
 
 async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, String> {

@@ -13,7 +13,7 @@ mod services;
 
 use crate::api;
 use crate::api::site::Site;
-use crate::api::v1::{GateFacts, ListenerFact, Reads};
+use crate::api::v1::{GateFacts, ListenerFact, Reads, SshFacts};
 use crate::app::{self, App};
 use crate::audit::checkpoint::Sink;
 use crate::audit::{Actor, Digest, SigningKey, What};
@@ -30,7 +30,7 @@ use crate::store::{Store, with_causes};
 use crate::worker::Workers;
 use checkpoints::Checkpoints;
 use curfew_adapter::task::supervised;
-use curfew_adapter::{Clock, Protocol};
+use curfew_adapter::Clock;
 use curfew_certs::Authority;
 use listeners::{Behind, Listeners};
 use std::sync::{Arc, Mutex};
@@ -44,7 +44,11 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let clock = Clock::system();
     let keys = Keys::load(&config.server.keys).map_err(|error| error.to_string())?;
     let (authority, signing) = (Arc::new(keys.authority), Arc::new(keys.signing));
-    let ssh_authority = Arc::new(keys.ssh.authority);
+    let ssh = SshFacts {
+        authority: keys.ssh.authority.public_line().map_err(|error| error.to_string())?,
+        sessions: keys.ssh.sessions.public_line().map_err(|error| error.to_string())?,
+        host_key: keys.ssh.host.public_line().map_err(|error| error.to_string())?,
+    };
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION")).map_err(|error| error.to_string())?;
     let store = open_store(&config, &clock).await?;
     let contracts = Contracts::open(&config.server.contracts).map_err(|problems| problems.to_string())?;
@@ -61,14 +65,14 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let directory = StoreDirectory::new(store.clone(), &config.targets);
     let grants =
         Grants::new(store.clone(), contracts.clone(), Arc::new(directory), config.server.public_url.clone());
+    let listeners = Listeners::bind(&config, &authority, &keys.ssh, &clock).await?;
     let identities = Arc::new(Identities::new(
         store.clone(),
         authority.clone(),
-        ssh_authority.clone(),
+        Arc::new(keys.ssh.authority),
         &config.signin,
         config.roles.clone(),
     ));
-    let listeners = Listeners::bind(&config, &authority, &clock).await?;
     let links = Links::new(identities.clone(), site.origin(), config.signin.link_addresses.clone());
     let limits = &config.listen.limits;
     let parts = Arc::new(Parts {
@@ -102,7 +106,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         sessions: Arc::new(Sessions::new(parts.clone())),
         recordings: recordings.folders().clone(),
         checkpoints: config.record.checkpoint.file.clone(),
-        gate: facts(&config, &listeners, &authority, &signing)?,
+        gate: facts(&config, &listeners, &authority, &signing, ssh)?,
         reads: Reads::default(),
     });
 
@@ -150,15 +154,17 @@ fn facts(
     listeners: &Listeners,
     authority: &Authority,
     signing: &SigningKey,
+    ssh: SshFacts,
 ) -> Result<GateFacts, String> {
     let host = config.server.public_url.host_str().unwrap_or_default();
-    let postgres = listeners.postgres_address().map(|bound| ListenerFact {
-        protocol: Protocol::Postgres.to_string(),
+    let listeners = listeners.protocols().map(|(protocol, bound)| ListenerFact {
+        protocol: protocol.to_string(),
         address: format!("{host}:{}", bound.port()),
     });
     let pem = signing.public_pem().map_err(|error| error.to_string())?;
     Ok(GateFacts {
-        listeners: postgres.into_iter().collect(),
+        listeners: listeners.collect(),
+        ssh,
         authority_pem: authority.certificate_pem(),
         fingerprint: authority.fingerprint(),
         keys: vec![(signing.id().to_owned(), pem)],

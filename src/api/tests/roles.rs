@@ -48,6 +48,9 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("POST", "/oauth/revoke", "token=x&client_id=curfew-cli"),
 ];
 
+/// The name of the key that is bound to alice's sign-in.
+const ALICES_KEY: &str = "SHA256:alices";
+
 /// What a path with `{action}` is asked for.
 const ACTIONS: &[(&str, &[&str])] =
     &[("/requests/", &["approve", "deny", "cancel"]), ("/grants/", &["extend", "return", "revoke"])];
@@ -112,6 +115,13 @@ impl World {
         let grant = gate.granted(alice, bob).await;
         let request = gate.pending(alice).await;
         let session = gate.session(&grant, alice, true).await.to_string();
+        let who = SignedIn {
+            identity: alice.viewer.identity.clone(),
+            signin: alice.viewer.signin.id.clone(),
+            elsewhere: None,
+        };
+        let key = ProvedKey { line: "ssh-ed25519 AAAA".to_owned(), fingerprint: ALICES_KEY.to_owned() };
+        gate.app.identities.bind_key(&who, &key, [127, 0, 0, 1].into()).await.unwrap();
         Self { gate, people, request, grant, session }
     }
 
@@ -183,6 +193,11 @@ fn body(path: &str) -> Value {
             let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
             json!({ "csr": csr.pem().unwrap() })
         }
+        "/api/v1/ssh/certificates" => {
+            let key = curfew_certs::SshKey::generate().unwrap();
+            json!({ "key": key.public_line().unwrap() })
+        }
+        "/api/v1/ssh/keys/revoke" => json!({ "fingerprint": ALICES_KEY }),
         _ if path.ends_with("/deny") || path.ends_with("/revoke") && path.contains("grants") => {
             json!({ "reason": "no" })
         }

@@ -11,7 +11,7 @@ use crate::api::body::Creating;
 use crate::api::problem::Problem;
 use crate::api::who::Caller;
 use crate::app::App;
-use crate::identity::CertifyError;
+use crate::identity::{Certified, CertifyError};
 
 /// A request for a certificate.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -24,7 +24,7 @@ pub struct Csr {
 /// A certificate.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CertificateView {
-    /// In PEM.
+    /// In PEM, or for SSH as one line.
     certificate: String,
     /// When it ends; never after the sign-in.
     #[schema(value_type = String, format = DateTime)]
@@ -44,8 +44,13 @@ pub async fn certify(
     caller: Caller,
     csr: Creating<Csr>,
 ) -> Result<(StatusCode, Json<CertificateView>), Problem> {
-    let made = app.identities.certify(&caller.viewer, csr.value.csr.as_bytes(), csr.once).await;
-    let made = made.map_err(|error| match error {
+    let made = app.identities.certify(&caller.viewer, csr.value.csr.as_bytes(), csr.once).await.map_err(refused)?;
+    Ok((StatusCode::CREATED, Json(made.into())))
+}
+
+/// Why a certificate was not made, as the answer to whoever asked for it.
+pub(super) fn refused(error: CertifyError) -> Problem {
+    match error {
         CertifyError::Request(why) => {
             Problem::unprocessable(format!("The certificate was not made, because {why}."))
         }
@@ -54,7 +59,11 @@ pub async fn certify(
         }
         CertifyError::Failed(cause) => Problem::internal(cause),
         CertifyError::Store(error) => error.into(),
-    })?;
-    let view = CertificateView { certificate: made.pem, expires_at: made.ends_at };
-    Ok((StatusCode::CREATED, Json(view)))
+    }
+}
+
+impl From<Certified> for CertificateView {
+    fn from(made: Certified) -> Self {
+        Self { certificate: made.text, expires_at: made.ends_at }
+    }
 }

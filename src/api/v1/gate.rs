@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::document::document;
+use super::ssh::SshFacts;
 use crate::app::App;
 
 /// The public facts, put together by `serve`.
@@ -19,6 +20,8 @@ pub struct GateFacts {
     pub authority_pem: String,
     /// Its SHA-256.
     pub fingerprint: String,
+    /// Its keys for SSH.
+    pub ssh: SshFacts,
     /// The keys that seals and checkpoints are signed with: id and PEM of each.
     pub keys: Vec<(String, String)>,
 }

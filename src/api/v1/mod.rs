@@ -16,6 +16,7 @@ mod requests;
 mod session_view;
 mod sessions;
 mod signins;
+mod ssh;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use document::document;
 pub use gate::{GateFacts, ListenerFact};
 pub use reads::Reads;
 pub use sessions::LiveSessions;
+pub use ssh::SshFacts;
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
@@ -68,6 +70,10 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(identities::disable))
         .routes(routes!(identities::enable))
         .routes(routes!(certificates::certify))
+        .routes(routes!(ssh::certify))
+        .routes(routes!(ssh::keys))
+        .routes(routes!(ssh::revoke))
+        .routes(routes!(ssh::facts))
         .routes(routes!(gate::authority))
         .routes(routes!(gate::keys))
         .routes(routes!(gate::gate))
