@@ -238,3 +238,54 @@ async fn a_certificate_never_outlives_its_sign_in() {
         assert_eq!(made.ends_at, viewer.signin.ends_at);
     }
 }
+
+#[tokio::test]
+async fn a_key_stands_for_one_identity_as_long_as_its_signin_stands() {
+    for backend in backends().await {
+        let identities = service(&backend);
+        let alice = identities.welcome(&vouched("alice", &[]), None).await.unwrap().0;
+        let bob = identities.welcome(&vouched("bob", &[]), None).await.unwrap().0;
+        let here = [127, 0, 0, 1].into();
+        let key = ProvedKey { line: "ssh-ed25519 AAAA".into(), fingerprint: "SHA256:key".into() };
+        let who = |viewer: &Viewer| SignedIn {
+            identity: viewer.identity.clone(),
+            signin: viewer.signin.id.clone(),
+            elsewhere: None,
+        };
+        assert!(identities.judge_key(&key.fingerprint).await.unwrap_err().contains("not bound"));
+        identities.bind_key(&who(&alice), &key, here).await.unwrap();
+        assert_eq!(identities.judge_key(&key.fingerprint).await.unwrap().identity, alice.identity);
+        let taken = identities.bind_key(&who(&bob), &key, here).await;
+        assert!(matches!(taken, Err(BindError::Taken)));
+        assert_eq!(identities.keys(Some(&alice.identity)).await.unwrap().len(), 1);
+        assert!(identities.keys(Some(&bob.identity)).await.unwrap().is_empty());
+        assert!(!identities.remove_key(&key.fingerprint, Some(&bob.identity), bob.actor(None)).await.unwrap());
+
+        identities.end_signin(&alice.signin.id, EndWhy::Logout, alice.actor(None)).await.unwrap();
+        assert!(identities.judge_key(&key.fingerprint).await.unwrap_err().contains("you signed out"));
+        assert!(identities.keys(None).await.unwrap().is_empty());
+        identities.bind_key(&who(&bob), &key, here).await.unwrap();
+        assert_eq!(identities.judge_key(&key.fingerprint).await.unwrap().identity, bob.identity);
+        assert!(identities.remove_key(&key.fingerprint, None, bob.actor(None)).await.unwrap());
+        assert!(identities.judge_key(&key.fingerprint).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn an_ssh_certificate_signs_in_until_its_signin_is_over() {
+    for backend in backends().await {
+        let identities = service(&backend);
+        let alice = identities.welcome(&vouched("alice", &[]), None).await.unwrap().0;
+        let key = SshKey::generate().unwrap().public_line().unwrap();
+        let made = identities.certify_key(&alice, &key, None).await.unwrap();
+        let who = identities.judge_user_certificate(&made.text).await.unwrap();
+        assert_eq!((who.identity, who.signin), (alice.identity.clone(), alice.signin.id.clone()));
+        let foreign = SshKey::generate().unwrap();
+        let now = backend.hand.clock().wall();
+        let signin = alice.signin.id.as_str();
+        let forged = foreign.certify_client(&key, signin, 1, now, made.ends_at).unwrap();
+        assert!(identities.judge_user_certificate(&forged).await.unwrap_err().contains("not signed by this gate"));
+        identities.end_signin(&alice.signin.id, EndWhy::Revoked, alice.actor(None)).await.unwrap();
+        assert!(identities.judge_user_certificate(&made.text).await.unwrap_err().contains("revoked"));
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use curfew_harness::postgres::Postgres;
-use curfew_harness::{Browser, Gate, GateOptions, Person, Provider, Psql, PtyPsql, Tap, Wire};
+use curfew_harness::{Browser, Gate, GateOptions, Person, Provider, Psql, Terminal, Tap, Wire};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -105,9 +105,9 @@ impl World {
     }
 
     /// psql on a terminal, in the clear, signed in by this person and at its prompt.
-    pub async fn terminal(&self, person: &Person, account: &str) -> PtyPsql {
+    pub async fn terminal(&self, person: &Person, account: &str) -> Terminal {
         let psql = self.open_psql(account);
-        let mut terminal = PtyPsql::start(&psql, ["-v", "VERBOSITY=verbose", "-P", "pager=off"]).unwrap();
+        let mut terminal = Terminal::psql(&psql, ["-v", "VERBOSITY=verbose", "-P", "pager=off"]).unwrap();
         let link = terminal.link(&self.gate.url(), LIMIT).await.unwrap();
         person.consent(&link).await.unwrap();
         terminal.wait_for("orders=> ", LIMIT).await.unwrap();

@@ -42,6 +42,8 @@ fn missing() -> Vec<&'static str> {
     let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     let needs = [
         (postgres, "postgresql"),
+        (Path::new("/usr/sbin/sshd").exists(), "openssh-server"),
+        (works("ssh", &["-V"]), "openssh-client"),
         (works("psql", &["--version"]), "postgresql-client"),
         (chromium.iter().any(|path| Path::new(path).exists()), "chromium"),
         (works("prometheus", &["--version"]) && works("promtool", &["--version"]), "prometheus"),

@@ -87,6 +87,7 @@ pub async fn facts(State(app): State<App>) -> Json<SshFacts> {
 /// With which `ssh` connects in silence. It is worth nothing once the sign-in is over.
 #[utoipa::path(
     post, path = "/api/v1/ssh/certificates", tag = "sign-in", request_body = KeyToSign,
+    params(("Idempotency-Key" = Option<String>, Header, description = "makes only one in 24 hours, for one sign-in")),
     responses((status = 201, body = CertificateView))
 )]
 pub async fn certify(

@@ -164,3 +164,68 @@ async fn a_link_lives_fifteen_minutes() {
     let Step::Refused(refusal) = wait(pending).next().await else { panic!() };
     assert!(refusal.notice.message.contains("in time"));
 }
+
+fn ssh(client: &str) -> Connecting {
+    Connecting { protocol: Protocol::Ssh, program: "ssh".into(), types: true, ..psql(client) }
+}
+
+fn typed(pending: PendingLink) -> Progress<SignedIn> {
+    Progress::new(|tell| async move { pending.typed(&tell).await })
+}
+
+async fn question(progress: &mut Progress<SignedIn>) -> curfew_adapter::Question {
+    loop {
+        match progress.next().await {
+            Step::Ask(question) => return question,
+            Step::Show(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_can_type_brings_the_digits_and_may_be_anywhere() {
+    let scene = scene(LinkAddresses::Same).await;
+    let pending = scene.links.open(ssh("127.0.0.1"));
+    let (link, there) = (id(&pending), ip("127.0.0.2"));
+    let mut connection = typed(pending);
+    question(&mut connection).await.answer("123456".into());
+    let Step::Show(notice) = connection.next().await else { panic!() };
+    assert!(notice.message.contains("nobody has agreed"), "{}", notice.message);
+    let second = question(&mut connection).await;
+    assert_eq!(scene.links.look(&link, there).unwrap().digits, None);
+    scene.links.consent(&link, &scene.alice, there).await.unwrap();
+    let digits = scene.links.look(&link, there).unwrap().digits.unwrap();
+    assert!(digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    second.answer(format!(" {digits} "));
+    let Step::Done(who) = connection.next().await else { panic!() };
+    assert_eq!((who.identity, who.elsewhere), (scene.alice.identity, None));
+}
+
+#[tokio::test]
+async fn wrong_digits_sign_nobody_in_and_end_what_was_begun() {
+    let scene = scene(LinkAddresses::Same).await;
+    let pending = scene.links.open(ssh("127.0.0.1"));
+    let (link, here) = (id(&pending), ip("127.0.0.1"));
+    let mut connection = typed(pending);
+    let mut asked = question(&mut connection).await;
+    scene.links.consent(&link, &scene.alice, here).await.unwrap();
+    let digits = scene.links.look(&link, here).unwrap().digits.unwrap();
+    let wrong = if digits == "000000" { "000001" } else { "000000" };
+    for _ in 1..DIGIT_TRIES {
+        asked.answer(wrong.into());
+        asked = question(&mut connection).await;
+    }
+    asked.answer(wrong.into());
+    let refusal = loop {
+        match connection.next().await {
+            Step::Refused(refusal) => break refusal,
+            Step::Show(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refusal.kind, RefusalKind::NotSignedIn);
+    let open = scene.links.0.identities.store().open_signins(None, scene.links.0.clock.wall(), 100).await;
+    let of_links = open.unwrap().into_iter().filter(|standing| standing.signin.method.as_str() == "link");
+    assert_eq!(of_links.count(), 0);
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use curfew_harness::wire::{self, messages};
-use curfew_harness::{Direction, Person, PtyPsql, Wire};
+use curfew_harness::{Direction, Person, Terminal, Wire};
 use serde_json::Value;
 
 use super::witness::{How, Place, cut, last_piece, quiet};
@@ -26,7 +26,7 @@ impl Scene {
     }
 
     /// A grant and psql under it. Each kind of end has an account of its own: whoever was cut a moment ago is told so.
-    async fn psql(&self, how: How) -> (Value, Place, PtyPsql) {
+    async fn psql(&self, how: How) -> (Value, Place, Terminal) {
         let grant = self.world.grant(&self.alice, account(how), how.duration()).await;
         let place = Place::next(&self.world);
         (grant, place, self.world.terminal(&self.alice, account(how)).await)

@@ -1,7 +1,7 @@
 //! Sign-in links: whose they are, from where they may be opened, and for how long.
 
 use curfew_harness::wire::startup;
-use curfew_harness::{PtyPsql, Wire};
+use curfew_harness::{Terminal, Wire};
 
 use crate::world::{LIMIT, World};
 
@@ -22,7 +22,7 @@ async fn programs_that_cant_wait_are_told_at_once() {
 #[tokio::test]
 async fn a_browser_elsewhere_is_refused() {
     let world = World::secure(|options| options).await;
-    let mut terminal = PtyPsql::start(&world.psql("orders_read"), [""; 0]).unwrap();
+    let mut terminal = Terminal::psql(&world.psql("orders_read"), [""; 0]).unwrap();
     let link = terminal.link(&world.gate.url(), LIMIT).await.unwrap();
     let elsewhere = world.gate.person_from("alice", "127.0.0.2").unwrap();
     let page = elsewhere.open(&link).await.unwrap();
@@ -44,7 +44,7 @@ async fn a_browser_elsewhere_is_refused() {
 #[tokio::test]
 async fn a_link_is_finished_by_the_person_who_opens_it_and_nobody_else() {
     let world = World::secure(|options| options).await;
-    let mut terminal = PtyPsql::start(&world.psql("orders_read"), [""; 0]).unwrap();
+    let mut terminal = Terminal::psql(&world.psql("orders_read"), [""; 0]).unwrap();
     let link = terminal.link(&world.gate.url(), LIMIT).await.unwrap();
     let (alice, bob) = (world.gate.person("alice").unwrap(), world.gate.person("bob").unwrap());
     // Both have it open; the page says whose sign-in it would be.
@@ -65,7 +65,7 @@ async fn a_link_is_finished_by_the_person_who_opens_it_and_nobody_else() {
 #[tokio::test]
 async fn one_persons_form_does_not_finish_anothers_sign_in() {
     let world = World::secure(|options| options).await;
-    let mut wire = PtyPsql::start(&world.psql("orders_read"), [""; 0]).unwrap();
+    let mut wire = Terminal::psql(&world.psql("orders_read"), [""; 0]).unwrap();
     let link = wire.link(&world.gate.url(), LIMIT).await.unwrap();
     let (alice, bob) = (world.gate.person("alice").unwrap(), world.gate.person("bob").unwrap());
     alice.open(&link).await.unwrap();
@@ -91,7 +91,7 @@ async fn one_persons_form_does_not_finish_anothers_sign_in() {
 #[tokio::test]
 async fn saying_no_ends_the_connection() {
     let world = World::secure(|options| options).await;
-    let mut terminal = PtyPsql::start(&world.psql("orders_read"), [""; 0]).unwrap();
+    let mut terminal = Terminal::psql(&world.psql("orders_read"), [""; 0]).unwrap();
     let link = terminal.link(&world.gate.url(), LIMIT).await.unwrap();
     let alice = world.gate.person("alice").unwrap();
     let page = alice.open(&link).await.unwrap();

@@ -1,6 +1,6 @@
 //! From the link to the cut with psql on a terminal, asked for and approved on the pages.
 
-use curfew_harness::{Page, Person, PtyPsql};
+use curfew_harness::{Page, Person, Terminal};
 
 use crate::world::{LIMIT, World};
 
@@ -20,7 +20,7 @@ async fn psql_is_signed_in_waits_is_approved_works_and_is_cut() {
     let world = World::secure(|options| options).await;
     let (alice, bob) = (world.gate.person("alice").unwrap(), world.gate.person("bob").unwrap());
     let psql = world.psql("orders_read");
-    let mut terminal = PtyPsql::start(&psql, ["-v", "VERBOSITY=verbose", "-P", "pager=off"]).unwrap();
+    let mut terminal = Terminal::psql(&psql, ["-v", "VERBOSITY=verbose", "-P", "pager=off"]).unwrap();
 
     let link = terminal.link(&world.gate.url(), LIMIT).await.unwrap();
     let page = alice.open(&link).await.unwrap();
@@ -74,7 +74,7 @@ async fn psql_is_signed_in_waits_is_approved_works_and_is_cut() {
 async fn a_request_that_is_denied_ends_the_wait_with_the_reason() {
     let world = World::secure(|options| options).await;
     let (alice, bob) = (world.gate.person("alice").unwrap(), world.gate.person("bob").unwrap());
-    let mut terminal = PtyPsql::start(&world.psql("orders_read"), [""; 0]).unwrap();
+    let mut terminal = Terminal::psql(&world.psql("orders_read"), [""; 0]).unwrap();
     let link = terminal.link(&world.gate.url(), LIMIT).await.unwrap();
     let page = alice.consent(&link).await.unwrap();
     alice.browser.act(&page, "ask", &[("reason", "curious")]).await.unwrap();
@@ -94,7 +94,7 @@ async fn where_links_may_be_opened_elsewhere_an_approver_sees_both_addresses() {
     })
     .await;
     let alice = world.gate.person_from("alice", "127.0.0.2").unwrap();
-    let mut terminal = PtyPsql::start(&world.psql("orders_read"), [""; 0]).unwrap();
+    let mut terminal = Terminal::psql(&world.psql("orders_read"), [""; 0]).unwrap();
     let link = terminal.link(&world.gate.url(), LIMIT).await.unwrap();
     let page = alice.open(&link).await.unwrap();
     assert!(page.text().contains("127.0.0.1") && page.text().contains("127.0.0.2"), "{}", page.text());

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use curfew_harness::PtyPsql;
+use curfew_harness::Terminal;
 use serde_json::Value;
 
 use super::with_grant;
@@ -36,7 +36,7 @@ async fn a_full_disk_is_told_in_a_sentence_and_nothing_is_lost() {
     .await;
     let erin = world.signed_in("erin").await;
     let psql = crate::cli::plain_psql(&alice).await;
-    let mut live = PtyPsql::start(&psql, ["-P", "pager=off"]).unwrap();
+    let mut live = Terminal::psql(&psql, ["-P", "pager=off"]).unwrap();
     live.wait_for("orders=> ", LIMIT).await.unwrap();
     live.send_line("select 'before';").await.unwrap();
     live.wait_for("(1 row)", LIMIT).await.unwrap();

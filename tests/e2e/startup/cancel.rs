@@ -1,7 +1,7 @@
 //! Ctrl-C, and the keys that it needs.
 
 use curfew_harness::wire::{cancel_request, startup};
-use curfew_harness::{PtyPsql, Wire};
+use curfew_harness::{Terminal, Wire};
 
 use crate::world::{LIMIT, NOW, World};
 
@@ -18,7 +18,7 @@ async fn ctrl_c_in_psql_cancels_also_from_a_session_in_tls() {
     .await;
     let alice = world.signed_in("alice").await;
     world.grant(&alice, "orders_read", "30m").await;
-    let mut psql = PtyPsql::start(&world.psql("orders_read"), ["-v", "VERBOSITY=verbose"]).unwrap();
+    let mut psql = Terminal::psql(&world.psql("orders_read"), ["-v", "VERBOSITY=verbose"]).unwrap();
     let link = psql.link(&world.gate.url(), LIMIT).await.unwrap();
     alice.consent(&link).await.unwrap();
     psql.wait_for("orders=> ", LIMIT).await.unwrap();

@@ -1,9 +1,9 @@
-//! psql on a terminal, typed at and read like one: where its prompts, its Ctrl-C and its own reconnecting show.
+//! A program on a terminal, typed at and read like one: where psql's and ssh's prompts, Ctrl-C and reconnecting show.
 
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,8 @@ struct Shown {
     over: bool,
 }
 
-/// An interactive psql. Dropping it hangs up, as closing a terminal window does, and then kills.
-pub struct PtyPsql {
+/// A program on a terminal. Dropping it hangs up, as closing a terminal window does, and then kills.
+pub struct Terminal {
     child: tokio::process::Child,
     group: Pid,
     keyboard: pty_process::OwnedWritePty,
@@ -35,27 +35,39 @@ pub struct PtyPsql {
     _reader: JoinSet<()>,
 }
 
-impl PtyPsql {
+impl Terminal {
     /// Starts psql on a terminal of 200 columns.
     ///
     /// # Errors
     /// When psql is not installed.
-    pub fn start<S: AsRef<OsStr>>(psql: &Psql, args: impl IntoIterator<Item = S>) -> Result<Self> {
+    pub fn psql<S: AsRef<OsStr>>(psql: &Psql, args: impl IntoIterator<Item = S>) -> Result<Self> {
+        Self::start(psql.program(), psql.arguments(args), psql.environment())
+    }
+
+    /// Starts any program on a terminal of 200 columns, with nothing in its environment but what is given.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn start(
+        program: &OsStr,
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self> {
         let (terminal, line) = pty_process::open().context("opening a pty")?;
         terminal.resize(pty_process::Size::new(50, 200))?;
         let child = pty_process::Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
-            .arg(psql.program())
-            .args(psql.arguments(args))
+            .arg(program)
+            .args(arguments)
             .env_clear()
-            .envs(psql.environment())
+            .envs(environment)
             // A dumb terminal gets plain text; bracketed paste and colours would sit between the words waited for.
             .env("TERM", "dumb")
             .kill_on_drop(true)
             .spawn(line)
-            .context("starting psql on a pty")?;
+            .context("starting a program on a pty")?;
         let group =
-            child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).context("psql ended at once")?;
+            child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).context("the program ended at once")?;
         let (mut screen, keyboard) = terminal.into_split();
         let shown = Arc::new(watch::Sender::new(Shown::default()));
         let mut reader = JoinSet::new();
@@ -78,7 +90,7 @@ impl PtyPsql {
     /// Waits until `text` is shown, after what the last call of this kind read; gives all from there to its end.
     ///
     /// # Errors
-    /// When `limit` passes or psql ends before; the whole transcript is in the error.
+    /// When `limit` passes or the program ends before; the whole transcript is in the error.
     pub async fn wait_for(&mut self, text: &str, limit: Duration) -> Result<String> {
         self.wait_for_match(text, limit, |shown| {
             let at = shown.find(text)?;
@@ -90,7 +102,7 @@ impl PtyPsql {
     /// The same for anything that can be looked for: `find` gives the end of the match in what is new.
     ///
     /// # Errors
-    /// As for [`PtyPsql::wait_for`].
+    /// As for [`Terminal::wait_for`].
     pub async fn wait_for_match(
         &mut self,
         what: &str,
@@ -107,7 +119,7 @@ impl PtyPsql {
         });
         let in_time = tokio::time::timeout(limit, wait).await.is_ok();
         let Some(text) = hit else {
-            let why = if in_time { "psql ended without" } else { "psql took too long to show" };
+            let why = if in_time { "the program ended without" } else { "the program took too long to show" };
             let transcript = self.transcript();
             return Err(Error::new(format!("{why} {what:?} ({limit:?}); the terminal:\n{transcript}")));
         };
@@ -115,10 +127,10 @@ impl PtyPsql {
         Ok(text)
     }
 
-    /// Waits until psql shows a sign-in link of the gate at this address, and gives it.
+    /// Waits until the program shows a sign-in link of the gate at this address, and gives it.
     ///
     /// # Errors
-    /// As for [`PtyPsql::wait_for`].
+    /// As for [`Terminal::wait_for`].
     pub async fn link(&mut self, gate: &str, limit: Duration) -> Result<String> {
         let links = format!("{gate}/link/");
         let end = |shown: &str| {
@@ -127,7 +139,7 @@ impl PtyPsql {
             Some(at + line)
         };
         let shown = self.wait_for_match("a sign-in link", limit, end).await?;
-        crate::gate::address(&shown, &links).context("no link in what psql shows")
+        crate::gate::address(&shown, &links).context("no link in what is shown")
     }
 
     /// Types a line.
@@ -135,7 +147,7 @@ impl PtyPsql {
     /// # Errors
     /// When the terminal is gone.
     pub async fn send_line(&mut self, line: &str) -> Result<()> {
-        self.keyboard.write_all(format!("{line}\n").as_bytes()).await.context("typing into psql")
+        self.keyboard.write_all(format!("{line}\n").as_bytes()).await.context("typing")
     }
 
     /// Presses Ctrl-C.
@@ -159,29 +171,29 @@ impl PtyPsql {
         shown.marks.iter().find(|(bytes, _)| *bytes >= self.read).map(|(_, at)| *at)
     }
 
-    /// Waits for psql to end by itself; gives its exit status, `None` after a signal.
+    /// Waits for the program to end by itself; gives its exit status, `None` after a signal.
     ///
     /// # Errors
     /// When it still runs after `limit`.
     pub async fn ended(&mut self, limit: Duration) -> Result<Option<i32>> {
         let status = tokio::time::timeout(limit, self.child.wait())
             .await
-            .context(format!("psql still runs after {limit:?}; the terminal:\n{}", self.transcript()))??;
+            .context(format!("the program still runs after {limit:?}; the terminal:\n{}", self.transcript()))??;
         let mut changes = self.shown.subscribe();
         let _ = tokio::time::timeout(limit, changes.wait_for(|shown| shown.over)).await;
         Ok(status.code())
     }
 
-    /// Kills psql at once, as a crash would.
+    /// Kills the program at once, as a crash would.
     ///
     /// # Errors
     /// When it is gone already.
     pub fn kill(&self) -> Result<()> {
-        kill_process_group(self.group, Signal::KILL).context("killing psql")
+        kill_process_group(self.group, Signal::KILL).context("killing the program")
     }
 }
 
-impl Drop for PtyPsql {
+impl Drop for Terminal {
     fn drop(&mut self) {
         if self.child.try_wait().ok().flatten().is_none() {
             let _ = kill_process_group(self.group, Signal::KILL);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use curfew_harness::clock::{Clock, millis};
 use curfew_harness::tap::What;
-use curfew_harness::{Context, Direction, Error, Page, Person, Prometheus, PtyPsql, Result};
+use curfew_harness::{Context, Direction, Error, Page, Person, Prometheus, Terminal, Result};
 use serde_json::Value;
 
 use super::parts::{BRISK, Pace, Parts};
@@ -47,7 +47,7 @@ fn say(step: &str, detail: &str) {
 
 struct Tour<'a> {
     parts: &'a Parts,
-    terminal: PtyPsql,
+    terminal: Terminal,
     alice: Person,
     bob: Person,
     erin: Person,
@@ -57,7 +57,7 @@ struct Tour<'a> {
 
 impl<'a> Tour<'a> {
     fn new(parts: &'a Parts) -> Result<Self> {
-        let terminal = PtyPsql::start(&parts.psql(), ["-P", "pager=off"])?;
+        let terminal = Terminal::psql(&parts.psql(), ["-P", "pager=off"])?;
         let person = |name| parts.gate.person(name);
         let (alice, bob, erin) = (person("alice")?, person("bob")?, person("erin")?);
         Ok(Self { parts, terminal, alice, bob, erin, link: String::new(), ends_at: Instant::now() })

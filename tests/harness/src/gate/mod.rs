@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub use options::{Contract, GateOptions, TARGET};
+pub use options::{Contract, GateOptions, SSH_TARGET, TARGET};
 pub use person::{Person, address};
 
 use crate::browser::Browser;
@@ -41,6 +41,7 @@ pub struct Gate {
 struct Listeners {
     http: SocketAddr,
     postgres: SocketAddr,
+    ssh: SocketAddr,
     metrics: SocketAddr,
 }
 
@@ -53,7 +54,7 @@ impl Gate {
     pub async fn start(options: GateOptions, provider: &Provider) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("curfew-gate-").tempdir()?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listeners = Listeners { http: any, postgres: any, metrics: any };
+        let listeners = Listeners { http: any, postgres: any, ssh: any, metrics: any };
         let issuer = provider.issuer().to_owned();
         let mut gate = Self { process: None, options, issuer, listeners, folder };
         for _ in 0..ATTEMPTS {
@@ -75,9 +76,6 @@ impl Gate {
             let folder = self.folder.path().to_string_lossy().into_owned();
             self.curfew(["init", "--keys", &folder]).await?.success().context("curfew init --keys")?;
         }
-        if !self.folder.path().join("keys").exists() {
-            self.curfew(["init", "--keys"]).await?.success()?;
-        }
         let mut command = process::command(&self.options.binary, Stop::Term, None);
         command.arg("serve").arg("--config").arg(self.config());
         command.envs(self.options.environment.iter().cloned());
@@ -90,6 +88,7 @@ impl Gate {
                 match protocol {
                     "http" => listeners.http = address,
                     "postgres" => listeners.postgres = address,
+                    "ssh" => listeners.ssh = address,
                     "metrics" => listeners.metrics = address,
                     _ => {}
                 }
@@ -128,6 +127,20 @@ impl Gate {
     #[must_use]
     pub fn postgres(&self) -> SocketAddr {
         self.listeners.postgres
+    }
+
+    /// The SSH listener.
+    #[must_use]
+    pub fn ssh(&self) -> SocketAddr {
+        self.listeners.ssh
+    }
+
+    /// A public key of the gate: `ssh-authority`, which clients trust, or `ssh-sessions`, which targets do.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn public_key(&self, name: &str) -> Result<String> {
+        crate::sshd::public_line(&self.folder.path().join("keys").join(format!("{name}.pub")))
     }
 
     /// The listener of /metrics.

@@ -11,9 +11,13 @@ use super::{Listeners, PROVIDER};
 use crate::error::{Context, Result};
 use crate::postgres::{ACCOUNTS, DATABASE, Postgres, password};
 use crate::provider::{CLIENT_ID, CLIENT_SECRET};
+use crate::sshd::Sshd;
 
 /// The target that is the sample database.
 pub const TARGET: &str = "orders";
+
+/// The target that is the SSH server.
+pub const SSH_TARGET: &str = "web";
 
 /// The contract of the design's example: sre and contractors read, an approver of sre-leads decides.
 const CONTRACT: &str = r#"
@@ -43,6 +47,34 @@ extend = { max = 2, by = "30m", approval = "again" }
 
 [record]
 parameters = "full"
+"#;
+
+/// The same for the SSH server.
+const SSH_CONTRACT: &str = r#"
+[contract]
+name = "web-work"
+description = "Work on the web server"
+
+[who]
+groups = ["sre", "contractors"]
+
+[what]
+targets = { protocol = "ssh", labels = { env = "demo", app = "web" } }
+accounts = ["ACCOUNT"]
+MORE
+
+[when]
+duration = { default = "30m", max = "4h" }
+
+[ask]
+reason = "required"
+
+[[approve]]
+from = { groups = ["sre-leads"] }
+count = 1
+
+[end]
+extend = { max = 2, by = "30m", approval = "again" }
 "#;
 
 /// A contract file: its name without `.toml`, and its text.
@@ -142,6 +174,26 @@ impl GateOptions {
         self
     }
 
+    /// An SSH server as the target `web`, reached with certificates, and with a contract that lets sre and contractors
+    /// ask for it; `more` is put into its `[what]`.
+    #[must_use]
+    pub fn ssh_target(self, sshd: &Sshd, more: &str) -> Self {
+        self.ssh_target_at(sshd.address(), sshd, more)
+    }
+
+    /// The same behind a tap.
+    #[must_use]
+    pub fn ssh_target_at(mut self, address: SocketAddr, sshd: &Sshd, more: &str) -> Self {
+        let (key, account) = (sshd.host_key(), sshd.account());
+        self.tables.push_str(&format!(
+            "\n[[target]]\nname = \"{SSH_TARGET}\"\nprotocol = \"ssh\"\naddress = \"{address}\"\n\
+             labels = {{ env = \"demo\", app = \"web\" }}\nhost_keys = {{ pinned = [\"{key}\"] }}\n\
+             accounts = [{{ name = \"{account}\", certificate = true }}]\n"
+        ));
+        let contract = SSH_CONTRACT.replace("ACCOUNT", account).replace("MORE", more);
+        self.contract("web-work", &contract)
+    }
+
     /// Puts this contract in, in the place of the one with the same name.
     #[must_use]
     pub fn contract(mut self, name: &str, text: &str) -> Self {
@@ -174,7 +226,7 @@ impl GateOptions {
             contract.write(folder)?;
         }
         let Self { server, listen, postgres: more, signin, roles, provider, record, tables, .. } = self;
-        let Listeners { http, postgres, metrics } = listeners;
+        let Listeners { http, postgres, ssh, metrics } = listeners;
         let data = folder.join("data").to_string_lossy().into_owned();
         let config = format!(
             r#"[server]
@@ -185,6 +237,7 @@ contracts = "contracts/"
 [listen]
 http = {{ address = "{http}" }}
 postgres = {{ address = "{postgres}"{more} }}
+ssh = {{ address = "{ssh}" }}
 metrics = {{ address = "{metrics}" }}
 {listen}
 

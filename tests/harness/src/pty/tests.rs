@@ -10,7 +10,7 @@ async fn psql_on_a_terminal_can_be_typed_at_and_interrupted() {
         .user("orders_read")
         .database(DATABASE)
         .password(&password("orders_read"));
-    let mut terminal = PtyPsql::start(&psql, ["-v", "VERBOSITY=verbose"]).unwrap();
+    let mut terminal = Terminal::psql(&psql, ["-v", "VERBOSITY=verbose"]).unwrap();
     terminal.wait_for("orders=> ", LIMIT).await.unwrap();
     terminal.send_line("select 20 + 22 as answer;").await.unwrap();
     terminal.wait_for("(1 row)", LIMIT).await.unwrap();

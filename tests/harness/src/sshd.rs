@@ -1,0 +1,150 @@
+//! A real sshd of one's own: its own port, host key and configuration, and nothing of the system's.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::error::{Context, Error, Result};
+use crate::port::{ATTEMPTS, free_port};
+use crate::process::{self, Logs, Process, Stop};
+use crate::psql::run;
+
+const LIMIT: Duration = Duration::from_secs(60);
+/// Where Debian and others put it; it insists on an absolute path.
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// A running sshd, where whoever runs the tests may log in, with certificates of the authority that it was told of.
+pub struct Sshd {
+    process: Process,
+    address: SocketAddr,
+    host_key: String,
+    account: String,
+    // Last: sshd must be gone before its files.
+    folder: TempDir,
+}
+
+impl Sshd {
+    /// Starts it. It trusts nobody until [`Sshd::trust`].
+    ///
+    /// # Errors
+    /// When openssh-server is not installed, or sshd ends at once.
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("curfew-sshd-").tempdir()?;
+        let at = |name: &str| folder.path().join(name);
+        keygen(&at("host")).await?;
+        let host_key = public_line(&at("host.pub"))?;
+        private(&at("trusted"), "")?;
+        private(&at("authorized"), "")?;
+        // sshd confines itself to this folder before anybody is signed in; packages make it at boot.
+        if rustix::process::geteuid().is_root() {
+            fs::create_dir_all("/run/sshd")?;
+        }
+        for _ in 0..ATTEMPTS {
+            let port = free_port()?;
+            let dir = folder.path().display();
+            let config = format!(
+                "ListenAddress 127.0.0.1:{port}\nHostKey {dir}/host\nTrustedUserCAKeys {dir}/trusted\n\
+                 AuthorizedKeysFile {dir}/authorized\nPermitRootLogin yes\nStrictModes no\nUsePAM no\nPrintMotd no\n\
+                 PasswordAuthentication no\nPidFile none\nAcceptEnv LANG LC_*\nSubsystem sftp internal-sftp\n\
+                 MaxStartups 1000\nMaxSessions 1000\n"
+            );
+            private(&at("config"), &config)?;
+            let mut command = process::command(SSHD, Stop::Term, None);
+            command.args(["-D", "-e", "-f"]).arg(at("config"));
+            let process = Process::spawn("sshd", command, Stop::Kill)?;
+            let listening = process.logs().find("that it listens", LIMIT, |line| {
+                line.text.contains("Server listening").then_some(())
+            });
+            match listening.await {
+                Ok(()) => {
+                    let account = String::from_utf8_lossy(&Command::new("id").arg("-un").output().await?.stdout)
+                        .trim()
+                        .to_owned();
+                    let address = SocketAddr::from(([127, 0, 0, 1], port));
+                    return Ok(Self { process, address, host_key, account, folder });
+                }
+                Err(error) if error.to_string().contains("Address already in use") => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new("five free ports were taken before sshd could bind them"))
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its host key, one line.
+    #[must_use]
+    pub fn host_key(&self) -> &str {
+        &self.host_key
+    }
+
+    /// Who may log in: whoever runs the tests.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Its folder, for files that tests let go back and forth.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Certificates of this authority (one line) are believed from now on.
+    ///
+    /// # Errors
+    /// When its file can't be written.
+    pub fn trust(&self, authority: &str) -> Result<()> {
+        private(&self.folder.path().join("trusted"), &format!("{}\n", authority.trim()))
+    }
+
+    /// The key of this line may log in from now on.
+    ///
+    /// # Errors
+    /// When its file can't be written.
+    pub fn authorize(&self, key: &str) -> Result<()> {
+        private(&self.folder.path().join("authorized"), &format!("{}\n", key.trim()))
+    }
+
+    /// What it has written.
+    #[must_use]
+    pub const fn logs(&self) -> &Logs {
+        self.process.logs()
+    }
+}
+
+/// Makes an Ed25519 key without a passphrase at `path`, with its public half beside it in `path.pub`.
+///
+/// # Errors
+/// When ssh-keygen is not installed.
+pub async fn keygen(path: &Path) -> Result<()> {
+    let mut command = process::command("ssh-keygen", Stop::Kill, None);
+    command.args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(path);
+    run(command, LIMIT).await?.success().map(drop).context("ssh-keygen")
+}
+
+/// The key in a `.pub` file: algorithm and base64.
+///
+/// # Errors
+/// When it can't be read.
+pub fn public_line(path: &Path) -> Result<String> {
+    let text = fs::read_to_string(path).context("a public key")?;
+    Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+}
+
+fn private(path: &PathBuf, text: &str) -> Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(())
+}
