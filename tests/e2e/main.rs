@@ -17,6 +17,7 @@ mod r#loop;
 mod ops;
 mod pages;
 mod recording;
+mod ssh;
 mod startup;
 mod verifier;
 mod world;

@@ -44,6 +44,8 @@ fn missing() -> Vec<&'static str> {
         (postgres, "postgresql"),
         (Path::new("/usr/sbin/sshd").exists(), "openssh-server"),
         (works("ssh", &["-V"]), "openssh-client"),
+        (works("rsync", &["--version"]), "rsync"),
+        (works("git", &["--version"]), "git"),
         (works("psql", &["--version"]), "postgresql-client"),
         (chromium.iter().any(|path| Path::new(path).exists()), "chromium"),
         (works("prometheus", &["--version"]) && works("promtool", &["--version"]), "prometheus"),

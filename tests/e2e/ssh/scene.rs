@@ -1,0 +1,117 @@
+//! A gate in front of an sshd, and the people who go through it.
+
+use curfew_harness::gate::SSH_TARGET;
+use curfew_harness::sshd::keygen;
+use curfew_harness::{Gate, GateOptions, Page, Person, Provider, Ssh, Sshd, Terminal};
+use serde_json::Value;
+
+use crate::world::LIMIT;
+
+/// Grants at once, for tests that are about what comes after.
+const AT_ONCE: &str = r#"
+[contract]
+name = "web-now"
+description = "Anything on the web server, at once"
+
+[who]
+groups = ["sre"]
+
+[what]
+targets = { names = ["web"] }
+accounts = ["ACCOUNT"]
+MORE
+
+[when]
+duration = { default = "30m", max = "4h" }
+"#;
+
+/// Dropped from the top: whoever connects goes before whom they connect to.
+pub struct Scene {
+    pub gate: Gate,
+    pub sshd: Sshd,
+    pub provider: Provider,
+}
+
+impl Scene {
+    /// With an approval between asking and having.
+    pub async fn approved() -> Self {
+        Self::start(|options, sshd| options.ssh_target(sshd, "")).await
+    }
+
+    /// With grants for the asking; `more` is put into the contract's `[what]`.
+    pub async fn at_once(more: &str) -> Self {
+        Self::start(|options, sshd| {
+            let mut options = options.ssh_target(sshd, "");
+            options.contracts.clear();
+            options.contract("web-now", &AT_ONCE.replace("ACCOUNT", sshd.account()).replace("MORE", more))
+        })
+        .await
+    }
+
+    async fn start(options: impl FnOnce(GateOptions, &Sshd) -> GateOptions) -> Self {
+        let (sshd, provider) = tokio::try_join!(Sshd::start(), Provider::start(&[])).unwrap();
+        let options = options(GateOptions::new(env!("CARGO_BIN_EXE_curfew")), &sshd);
+        let gate = Gate::start(options, &provider).await.unwrap();
+        sshd.trust(&gate.public_key("ssh-sessions").unwrap()).unwrap();
+        Self { gate, sshd, provider }
+    }
+
+    /// Clients with nothing but the gate's authority.
+    pub fn ssh(&self) -> Ssh {
+        Ssh::to(self.gate.ssh(), &self.gate.public_key("ssh-authority").unwrap()).unwrap()
+    }
+
+    /// The user by which the account on the target is named.
+    pub fn user(&self) -> String {
+        format!("{}%{SSH_TARGET}", self.sshd.account())
+    }
+
+    /// Clients that are signed in as alice: with a grant, and a key that is bound to her sign-in.
+    pub async fn alice(&self) -> (Person, Ssh) {
+        let alice = self.gate.person("alice").unwrap();
+        alice.login().await.unwrap();
+        self.grant(&alice, "30m").await;
+        let ssh = self.ssh();
+        keygen(&ssh.path("id")).await.unwrap();
+        let mut terminal = ssh.terminal(&self.user(), ["true"]).unwrap();
+        self.sign_in(&alice, &mut terminal).await;
+        terminal.wait_for("bind it? [y/N] ", LIMIT).await.unwrap();
+        terminal.send_line("y").await.unwrap();
+        // Where commands are not allowed, this one fails; the key is bound all the same.
+        terminal.wait_for("is bound to your sign-in", LIMIT).await.unwrap();
+        terminal.ended(LIMIT).await.unwrap();
+        (alice, ssh)
+    }
+
+    /// Asks for the account under [`AT_ONCE`], and gives the grant.
+    pub async fn grant(&self, person: &Person, duration: &str) -> Value {
+        let asked = ["request", SSH_TARGET, "--as", self.sshd.account(), "--reason", "a test", "--for", duration, "--json"];
+        let request = person.json(asked).await.unwrap();
+        let id = request["grant_id"].as_str().unwrap_or_else(|| panic!("no grant at once: {request}"));
+        person.json(["grants", id, "--json"]).await.unwrap()
+    }
+
+    /// How many sessions there were so far.
+    pub async fn sessions(&self) -> usize {
+        let erin = self.gate.person("erin").unwrap();
+        erin.login().await.unwrap();
+        let all = erin.json(["sessions", "--all", "--json"]).await.unwrap();
+        all["items"].as_array().unwrap().len()
+    }
+
+    /// Opens the link that the terminal shows, agrees, and types the digits.
+    pub async fn sign_in(&self, person: &Person, terminal: &mut Terminal) -> Page {
+        let link = terminal.link(&self.gate.url(), LIMIT).await.unwrap();
+        terminal.wait_for("the six digits that the page shows: ", LIMIT).await.unwrap();
+        let page = person.consent(&link).await.unwrap();
+        let digits = digits(&page.text()).unwrap_or_else(|| panic!("no digits: {}", page.text()));
+        terminal.send_line(&digits).await.unwrap();
+        page
+    }
+}
+
+/// The six digits in a page's text.
+fn digits(text: &str) -> Option<String> {
+    let is = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+    text.split(|c: char| !c.is_ascii_alphanumeric()).find(is).map(str::to_owned)
+}
