@@ -95,7 +95,7 @@ impl Scene {
     pub async fn sessions(&self) -> usize {
         let erin = self.gate.person("erin").unwrap();
         erin.login().await.unwrap();
-        let all = erin.json(["sessions", "--all", "--json"]).await.unwrap();
+        let all = erin.json(["sessions", "--json"]).await.unwrap();
         all["items"].as_array().unwrap().len()
     }
 
