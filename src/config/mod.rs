@@ -122,8 +122,10 @@ impl Config {
         }
         names.extend(self.server.names.iter().cloned());
         let ssh = self.listen.ssh.as_ref().map(|port| port.address.ip());
-        let addresses: Vec<_> =
-            [self.listen.http.address.ip(), self.listen.postgres.address.ip()].into_iter().chain(ssh).collect();
+        let addresses: Vec<_> = [self.listen.http.address.ip(), self.listen.postgres.address.ip()]
+            .into_iter()
+            .chain(ssh)
+            .collect();
         for ip in addresses.iter().filter(|ip| !ip.is_unspecified()) {
             names.insert(ip.to_string());
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use curfew_adapter::SigninId;
+use curfew_adapter::{ProvedKey, SignedIn, SigninId};
 use curfew_certs::{Authority, SshKey};
 use jiff::SignedDuration;
 use rcgen::{CertificateParams, KeyPair};
@@ -182,7 +182,7 @@ async fn teleport_pr_41826_a_certificate_is_worth_nothing_after_its_sign_in() {
         let identities = service(&backend);
         let (viewer, _) = identities.welcome(&vouched("alice", &[]), None).await.unwrap();
         let made = identities.certify(&viewer, &request().0, None).await.unwrap();
-        let certificate = chain(&made.pem);
+        let certificate = chain(&made.text);
         let judged = identities.judge_certificate(&certificate).await.unwrap();
         assert_eq!(judged.signin, viewer.signin.id);
         assert_eq!(judged.identity, viewer.identity);
@@ -206,7 +206,7 @@ async fn a_certificate_that_is_expired_or_foreign_is_told_in_a_sentence() {
 
         let stranger = service(&backend);
         let foreign = stranger.certify(&viewer, &request().0, None).await.unwrap();
-        let why = identities.judge_certificate(&chain(&foreign.pem)).await.unwrap_err();
+        let why = identities.judge_certificate(&chain(&foreign.text)).await.unwrap_err();
         assert!(why.contains("not signed by this gate"), "{why}");
 
         // Signed with our key, but never made by this service: the store does not know it.
@@ -221,7 +221,7 @@ async fn a_certificate_that_is_expired_or_foreign_is_told_in_a_sentence() {
         assert!(why.contains("no sign-in of this gate"), "{why}");
 
         backend.hand.advance(Duration::from_secs(3601));
-        let why = identities.judge_certificate(&chain(&made.pem)).await.unwrap_err();
+        let why = identities.judge_certificate(&chain(&made.text)).await.unwrap_err();
         assert!(why.contains("expired"), "{why}");
         assert!(identities.certify(&viewer, b"nonsense", None).await.is_err());
     }
@@ -259,7 +259,9 @@ async fn a_key_stands_for_one_identity_as_long_as_its_signin_stands() {
         assert!(matches!(taken, Err(BindError::Taken)));
         assert_eq!(identities.keys(Some(&alice.identity)).await.unwrap().len(), 1);
         assert!(identities.keys(Some(&bob.identity)).await.unwrap().is_empty());
-        assert!(!identities.remove_key(&key.fingerprint, Some(&bob.identity), bob.actor(None)).await.unwrap());
+        assert!(
+            !identities.remove_key(&key.fingerprint, Some(&bob.identity), bob.actor(None)).await.unwrap()
+        );
 
         identities.end_signin(&alice.signin.id, EndWhy::Logout, alice.actor(None)).await.unwrap();
         assert!(identities.judge_key(&key.fingerprint).await.unwrap_err().contains("you signed out"));
@@ -284,7 +286,9 @@ async fn an_ssh_certificate_signs_in_until_its_signin_is_over() {
         let now = backend.hand.clock().wall();
         let signin = alice.signin.id.as_str();
         let forged = foreign.certify_client(&key, signin, 1, now, made.ends_at).unwrap();
-        assert!(identities.judge_user_certificate(&forged).await.unwrap_err().contains("not signed by this gate"));
+        assert!(
+            identities.judge_user_certificate(&forged).await.unwrap_err().contains("not signed by this gate")
+        );
         identities.end_signin(&alice.signin.id, EndWhy::Revoked, alice.actor(None)).await.unwrap();
         assert!(identities.judge_user_certificate(&made.text).await.unwrap_err().contains("revoked"));
     }

@@ -153,9 +153,11 @@ fn ssh_adapter(keys: &SshKeys, names: &[String], clock: &Clock) -> Result<SshAda
     let said = |error: &dyn std::fmt::Display| format!("the SSH host key can't be used: {error}");
     let now = clock.wall();
     let ends = now.checked_add(HOST_CERTIFICATE).map_err(|error| said(&error))?;
-    let certificate = keys.authority.certify_host(&keys.host, names, now, ends).map_err(|error| said(&error))?;
+    let certificate =
+        keys.authority.certify_host(&keys.host, names, now, ends).map_err(|error| said(&error))?;
     let host_key = Secret::new(keys.host.private_pem().map_err(|error| said(&error))?);
-    SshAdapter::new(SshOptions { host_key, host_certificate: Some(certificate) }).map_err(|error| said(&error))
+    SshAdapter::new(SshOptions { host_key, host_certificate: Some(certificate) })
+        .map_err(|error| said(&error))
 }
 
 async fn bind(name: &str, address: SocketAddr) -> Result<TcpListener, String> {

@@ -29,8 +29,8 @@ use crate::session::{GateCore, Parts, Registry, Sessions, Waiters, reaches, supe
 use crate::store::{Store, with_causes};
 use crate::worker::Workers;
 use checkpoints::Checkpoints;
-use curfew_adapter::task::supervised;
 use curfew_adapter::Clock;
+use curfew_adapter::task::supervised;
 use curfew_certs::Authority;
 use listeners::{Behind, Listeners};
 use std::sync::{Arc, Mutex};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use curfew_harness::postgres::Postgres;
-use curfew_harness::{Browser, Gate, GateOptions, Person, Provider, Psql, Terminal, Tap, Wire};
+use curfew_harness::{Browser, Gate, GateOptions, Person, Provider, Psql, Tap, Terminal, Wire};
 use reqwest::Method;
 use serde_json::Value;
 

@@ -115,12 +115,15 @@ impl World {
         let grant = gate.granted(alice, bob).await;
         let request = gate.pending(alice).await;
         let session = gate.session(&grant, alice, true).await.to_string();
-        let who = SignedIn {
+        let who = curfew_adapter::SignedIn {
             identity: alice.viewer.identity.clone(),
             signin: alice.viewer.signin.id.clone(),
             elsewhere: None,
         };
-        let key = ProvedKey { line: "ssh-ed25519 AAAA".to_owned(), fingerprint: ALICES_KEY.to_owned() };
+        let key = curfew_adapter::ProvedKey {
+            line: "ssh-ed25519 AAAA".to_owned(),
+            fingerprint: ALICES_KEY.to_owned(),
+        };
         gate.app.identities.bind_key(&who, &key, [127, 0, 0, 1].into()).await.unwrap();
         Self { gate, people, request, grant, session }
     }
@@ -250,6 +253,7 @@ async fn jumpserver_cve_2023_42442_a_stranger_gets_nothing_from_any_route() {
         "/api/v1/ca",
         "/api/v1/keys",
         "/api/v1/gate",
+        "/api/v1/ssh",
         "/api/v1/openapi.json",
         "/style.css",
         // One word each, for whoever keeps the node up.

@@ -44,7 +44,8 @@ pub async fn certify(
     caller: Caller,
     csr: Creating<Csr>,
 ) -> Result<(StatusCode, Json<CertificateView>), Problem> {
-    let made = app.identities.certify(&caller.viewer, csr.value.csr.as_bytes(), csr.once).await.map_err(refused)?;
+    let made =
+        app.identities.certify(&caller.viewer, csr.value.csr.as_bytes(), csr.once).await.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(made.into())))
 }
 

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::certificates::{CertificateView, refused};
-use super::grants::GrantsOf;
 use super::list::List;
+use super::signins::SigninsOf;
 use crate::api::acting::auditors_only;
 use crate::api::body::{Creating, Sent, Wanted};
 use crate::api::problem::Problem;
@@ -65,7 +65,7 @@ pub struct BoundKey {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    scope: Option<GrantsOf>,
+    scope: Option<SigninsOf>,
 }
 
 /// Which key.
@@ -103,7 +103,7 @@ pub async fn certify(
 /// SSH keys that are bound to sign-ins, newest first
 #[utoipa::path(
     get, path = "/api/v1/ssh/keys", tag = "sign-in",
-    params(("scope" = Option<GrantsOf>, Query, description = "left out: `mine`; `all` is for auditors and admins")),
+    params(("scope" = Option<SigninsOf>, Query, description = "left out: `mine`; `all` is for auditors and admins")),
     responses((status = 200, body = List<BoundKey>))
 )]
 pub async fn keys(
@@ -112,8 +112,8 @@ pub async fn keys(
     Wanted(query): Wanted<Query>,
 ) -> Result<Json<List<BoundKey>>, Problem> {
     let of = match query.scope.unwrap_or_default() {
-        GrantsOf::Mine => Some(&caller.viewer.identity),
-        GrantsOf::All => {
+        SigninsOf::Mine => Some(&caller.viewer.identity),
+        SigninsOf::All => {
             auditors_only(&caller.viewer)?;
             None
         }

@@ -29,7 +29,7 @@ duration = { default = "30m", max = "4h" }
 pub struct Scene {
     pub gate: Gate,
     pub sshd: Sshd,
-    pub provider: Provider,
+    _provider: Provider,
 }
 
 impl Scene {
@@ -53,7 +53,7 @@ impl Scene {
         let options = options(GateOptions::new(env!("CARGO_BIN_EXE_curfew")), &sshd);
         let gate = Gate::start(options, &provider).await.unwrap();
         sshd.trust(&gate.public_key("ssh-sessions").unwrap()).unwrap();
-        Self { gate, sshd, provider }
+        Self { gate, sshd, _provider: provider }
     }
 
     /// Clients with nothing but the gate's authority.
@@ -85,7 +85,17 @@ impl Scene {
 
     /// Asks for the account under [`AT_ONCE`], and gives the grant.
     pub async fn grant(&self, person: &Person, duration: &str) -> Value {
-        let asked = ["request", SSH_TARGET, "--as", self.sshd.account(), "--reason", "a test", "--for", duration, "--json"];
+        let asked = [
+            "request",
+            SSH_TARGET,
+            "--as",
+            self.sshd.account(),
+            "--reason",
+            "a test",
+            "--for",
+            duration,
+            "--json",
+        ];
         let request = person.json(asked).await.unwrap();
         let id = request["grant_id"].as_str().unwrap_or_else(|| panic!("no grant at once: {request}"));
         person.json(["grants", id, "--json"]).await.unwrap()

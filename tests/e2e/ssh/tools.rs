@@ -50,8 +50,14 @@ async fn scp_and_sftp_carry_files_both_ways() {
     }
     let batch = ssh.path("batch");
     let moved = there.with_extension("moved");
-    let script = format!("put {} {}\nrename {} {}\nls -l {}\n", here.display(), there.display(), there.display(),
-        moved.display(), scene.sshd.folder().display());
+    let script = format!(
+        "put {} {}\nrename {} {}\nls -l {}\n",
+        here.display(),
+        there.display(),
+        there.display(),
+        moved.display(),
+        scene.sshd.folder().display()
+    );
     std::fs::write(&batch, script).unwrap();
     let mut args = ssh.options();
     args.extend(words(["-q", "-P", &ssh.port().to_string(), "-o", &user, "-b", &text(&batch), ssh.host()]));
@@ -71,7 +77,16 @@ async fn sftp_for_reading_changes_nothing() {
     let run = async |script: String| {
         std::fs::write(&batch, script).unwrap();
         let mut args = ssh.options();
-        args.extend(words(["-q", "-P", &ssh.port().to_string(), "-o", &user, "-b", &text(&batch), ssh.host()]));
+        args.extend(words([
+            "-q",
+            "-P",
+            &ssh.port().to_string(),
+            "-o",
+            &user,
+            "-b",
+            &text(&batch),
+            ssh.host(),
+        ]));
         ssh.program("sftp", args).await.unwrap()
     };
     run(format!("get {} {}\n", file.display(), got.display())).await.success().unwrap();
@@ -122,7 +137,8 @@ async fn rsync_and_git_work_unchanged() {
     git(&["-C", &text(&clone), "add", "file"]).await;
     git(&["-C", &text(&clone), "commit", "-q", "-m", "first"]).await;
     git(&["-C", &text(&clone), "push", "-q", "origin", "HEAD"]).await;
-    let log = ssh.program("git", words(["--git-dir", &text(&bare), "log", "--all", "--format=%s"])).await.unwrap();
+    let log =
+        ssh.program("git", words(["--git-dir", &text(&bare), "log", "--all", "--format=%s"])).await.unwrap();
     assert_eq!(log.stdout, "first\n", "{}", log.stderr);
 }
 
@@ -131,7 +147,8 @@ async fn one_connection_is_shared_by_many() {
     let scene = Scene::at_once("").await;
     let (_alice, ssh) = scene.alice().await;
     let socket = format!("ControlPath={}", ssh.path("master").display());
-    let mut master = ssh.spawn(&scene.user(), ["-o", "ControlMaster=yes", "-o", &socket, "-N", "--"]).unwrap();
+    let mut master =
+        ssh.spawn(&scene.user(), ["-o", "ControlMaster=yes", "-o", &socket, "-N", "--"]).unwrap();
     let ready = async {
         while !ssh.path("master").exists() {
             tokio::task::yield_now().await;
@@ -139,7 +156,10 @@ async fn one_connection_is_shared_by_many() {
     };
     tokio::time::timeout(crate::world::LIMIT, ready).await.unwrap();
     for n in 0..8 {
-        let said = ssh.run(&scene.user(), ["-o", "ControlMaster=no", "-o", &socket, "--", &format!("echo {n}")]).await.unwrap();
+        let said = ssh
+            .run(&scene.user(), ["-o", "ControlMaster=no", "-o", &socket, "--", &format!("echo {n}")])
+            .await
+            .unwrap();
         assert_eq!(said.stdout, format!("{n}\n"), "{}", said.stderr);
     }
     let live = scene.sessions().await;

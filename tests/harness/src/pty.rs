@@ -66,8 +66,10 @@ impl Terminal {
             .kill_on_drop(true)
             .spawn(line)
             .context("starting a program on a pty")?;
-        let group =
-            child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).context("the program ended at once")?;
+        let group = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+            .context("the program ended at once")?;
         let (mut screen, keyboard) = terminal.into_split();
         let shown = Arc::new(watch::Sender::new(Shown::default()));
         let mut reader = JoinSet::new();
@@ -176,9 +178,10 @@ impl Terminal {
     /// # Errors
     /// When it still runs after `limit`.
     pub async fn ended(&mut self, limit: Duration) -> Result<Option<i32>> {
-        let status = tokio::time::timeout(limit, self.child.wait())
-            .await
-            .context(format!("the program still runs after {limit:?}; the terminal:\n{}", self.transcript()))??;
+        let status = tokio::time::timeout(limit, self.child.wait()).await.context(format!(
+            "the program still runs after {limit:?}; the terminal:\n{}",
+            self.transcript()
+        ))??;
         let mut changes = self.shown.subscribe();
         let _ = tokio::time::timeout(limit, changes.wait_for(|shown| shown.over)).await;
         Ok(status.code())

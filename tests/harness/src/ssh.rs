@@ -102,7 +102,9 @@ impl Ssh {
         let mut all = self.options();
         all.extend(["-p".into(), self.port.to_string().into(), "-l".into(), user.into()]);
         let (options, command): (Vec<&str>, Vec<&str>) = match args.iter().position(|arg| *arg == "--") {
-            Some(at) => (args.iter().take(at).copied().collect(), args.iter().skip(at + 1).copied().collect()),
+            Some(at) => {
+                (args.iter().take(at).copied().collect(), args.iter().skip(at + 1).copied().collect())
+            }
             None => (Vec::new(), args.to_vec()),
         };
         all.extend(options.into_iter().map(OsString::from));
@@ -132,9 +134,5 @@ impl Ssh {
 
 fn environment(home: &TempDir) -> Vec<(OsString, OsString)> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    vec![
-        ("PATH".into(), path),
-        ("HOME".into(), home.path().into()),
-        ("LC_ALL".into(), "C.UTF-8".into()),
-    ]
+    vec![("PATH".into(), path), ("HOME".into(), home.path().into()), ("LC_ALL".into(), "C.UTF-8".into())]
 }

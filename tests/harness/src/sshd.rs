@@ -58,14 +58,15 @@ impl Sshd {
             let mut command = process::command(SSHD, Stop::Term, None);
             command.args(["-D", "-e", "-f"]).arg(at("config"));
             let process = Process::spawn("sshd", command, Stop::Kill)?;
-            let listening = process.logs().find("that it listens", LIMIT, |line| {
-                line.text.contains("Server listening").then_some(())
-            });
+            let listening = process
+                .logs()
+                .find("that it listens", LIMIT, |line| line.text.contains("Server listening").then_some(()));
             match listening.await {
                 Ok(()) => {
-                    let account = String::from_utf8_lossy(&Command::new("id").arg("-un").output().await?.stdout)
-                        .trim()
-                        .to_owned();
+                    let account =
+                        String::from_utf8_lossy(&Command::new("id").arg("-un").output().await?.stdout)
+                            .trim()
+                            .to_owned();
                     let address = SocketAddr::from(([127, 0, 0, 1], port));
                     return Ok(Self { process, address, host_key, account, folder });
                 }
@@ -118,7 +119,7 @@ impl Sshd {
 
     /// What it has written.
     #[must_use]
-    pub const fn logs(&self) -> &Logs {
+    pub fn logs(&self) -> &Logs {
         self.process.logs()
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use curfew_harness::clock::{Clock, millis};
 use curfew_harness::tap::What;
-use curfew_harness::{Context, Direction, Error, Page, Person, Prometheus, Terminal, Result};
+use curfew_harness::{Context, Direction, Error, Page, Person, Prometheus, Result, Terminal};
 use serde_json::Value;
 
 use super::parts::{BRISK, Pace, Parts};

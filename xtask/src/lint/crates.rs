@@ -8,7 +8,7 @@ use curfew_harness::Result;
 use crate::run::{cargo, output};
 
 /// What is shipped.
-const SHIPPED: [&str; 4] = ["curfew", "curfew-adapter", "curfew-certs", "curfew-postgres"];
+const SHIPPED: [&str; 5] = ["curfew", "curfew-adapter", "curfew-certs", "curfew-postgres", "curfew-ssh"];
 
 /// Never, anywhere.
 const BANNED: [&str; 5] = ["native-tls", "openssl", "openssl-sys", "ring", "schannel"];
