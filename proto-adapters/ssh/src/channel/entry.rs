@@ -1,10 +1,13 @@
 //! The open channels of a session.
 
+use super::files::Files;
 use super::{Purpose, Tape};
+use crate::sftp::Access;
+use curfew_adapter::{RecordError, Recorder};
 use russh::{ChannelId, ChannelWriteHalf, client, server};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 /// Channels that one session may have open; browsers behind `ssh -D` use about a hundred.
@@ -21,6 +24,7 @@ pub struct Entry {
     pub hang_up: Notify,
     /// The client will send no more bytes.
     pub eof: AtomicBool,
+    files: OnceLock<Files>,
     answers: Mutex<VecDeque<oneshot::Sender<bool>>>,
     tape: Mutex<Tape>,
     over: Notify,
@@ -34,6 +38,7 @@ impl Entry {
             far,
             hang_up: Notify::new(),
             eof: AtomicBool::new(false),
+            files: OnceLock::new(),
             answers: Mutex::default(),
             tape: Mutex::new(tape),
             over: Notify::new(),
@@ -43,6 +48,28 @@ impl Entry {
     /// What is recorded of it.
     pub fn tape(&self) -> MutexGuard<'_, Tape> {
         self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From its first byte on, what passes is file transfer.
+    pub fn watch_files(&self, access: Access, recorder: &Recorder) {
+        let ch = self.tape().number();
+        self.files.get_or_init(|| Files::new(ch, access, recorder.clone()));
+    }
+
+    /// The file transfer on it, where there is one.
+    pub fn files(&self) -> Option<&Files> {
+        self.files.get()
+    }
+
+    /// Records its end. Only the first call counts.
+    ///
+    /// # Errors
+    /// As [`Recorder::append`].
+    pub fn end(&self) -> Result<(), RecordError> {
+        if let Some(files) = self.files() {
+            files.finish()?;
+        }
+        self.tape().end()
     }
 
     /// The target's answer to the request that is sent next.

@@ -4,6 +4,7 @@
 //! and no faster than the other side grants.
 
 mod entry;
+mod files;
 mod lane;
 mod open;
 mod relay;

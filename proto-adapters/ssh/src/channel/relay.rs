@@ -1,10 +1,12 @@
 //! Moves one channel's bytes, both ways, until it is closed on either side.
 
 use super::Entry;
+use super::files::Files;
 use super::lane::{Item, Lane, STDERR};
 use super::tape::Tape;
 use crate::leash::leash;
 use crate::session::{Fault, Live};
+use crate::sftp::SftpFault;
 use bytes::Bytes;
 use curfew_adapter::RecordError;
 use russh::{ChannelReadHalf, Error};
@@ -24,6 +26,17 @@ enum Stop {
     Gone,
     /// It can't be recorded.
     Recording,
+    /// What passes is not file transfer as it should be.
+    Files(SftpFault),
+}
+
+impl From<SftpFault> for Stop {
+    fn from(fault: SftpFault) -> Self {
+        match fault {
+            SftpFault::Record(_) => Self::Recording,
+            fault => Self::Files(fault),
+        }
+    }
 }
 
 impl From<RecordError> for Stop {
@@ -81,8 +94,14 @@ pub async fn relay(live: Arc<Live>, entry: Arc<Entry>, near: ChannelReadHalf, fa
         stopped = both => stopped,
         () = entry.hang_up.notified() => entry.far.close().await.map_err(Stop::from),
     };
-    if matches!(stopped, Err(Stop::Recording)) {
-        live.fault(Fault::Recording).await;
+    match stopped {
+        Err(Stop::Recording) => live.fault(Fault::Recording).await,
+        Err(Stop::Files(fault)) => {
+            live.refused("sftp", &fault.to_string());
+            // Where a leg is gone, so is the channel.
+            let _ = tokio::join!(entry.near.close(), entry.far.close());
+        }
+        Ok(()) | Err(Stop::Over | Stop::Gone) => {}
     }
 }
 
@@ -92,22 +111,31 @@ impl Way<'_> {
         let near = &self.entry.near;
         let mut eof = false;
         loop {
-            match self.lane.take().await {
+            let item = match self.entry.files() {
+                None => self.lane.take().await,
+                Some(files) => tokio::select! {
+                    biased;
+                    item = self.lane.take() => item,
+                    // Answers of our own.
+                    () = files.some() => {
+                        self.answers(files).await?;
+                        continue;
+                    }
+                },
+            };
+            match item {
                 Item::Data { bytes, err } => {
                     let _holding = self.lane.holding(bytes.len());
                     self.live.recorder.ready().await?;
                     self.note(|tape| tape.output(&bytes, err))?;
                     self.live.counters.from_target(bytes.len(), self.live.now());
-                    let handing = async {
-                        self.live.client_flow.clear().await;
-                        let piece = self.live.client_flow.piece(bytes);
-                        if err {
-                            near.extended_data_bytes(STDERR, piece).await
-                        } else {
-                            near.data_bytes(piece).await
+                    match self.entry.files() {
+                        Some(files) if !err => {
+                            files.target(bytes)?;
+                            self.answers(files).await?;
                         }
-                    };
-                    self.hand(handing).await?;
+                        _ => self.send(bytes, err).await?,
+                    }
                 }
                 // Where both sides have said this, OpenSSH closes the channel at once, and the library with it: what
                 // comes behind, the status of the command, would be lost. So it comes first.
@@ -151,11 +179,51 @@ impl Way<'_> {
         }
     }
 
-    async fn input(&self, bytes: Bytes) -> Result<(), Stop> {
+    /// Sends the client everything that the watch has let through.
+    async fn answers(&self, files: &Files) -> Result<(), Stop> {
+        while let Some(piece) = files.for_client() {
+            self.send(piece, false).await?;
+            files.sent();
+        }
+        Ok(())
+    }
+
+    /// Sends the client one piece.
+    async fn send(&self, bytes: Bytes, err: bool) -> Result<(), Stop> {
+        let near = &self.entry.near;
+        self.hand(async {
+            self.live.client_flow.clear().await;
+            let piece = self.live.client_flow.piece(bytes);
+            if err { near.extended_data_bytes(STDERR, piece).await } else { near.data_bytes(piece).await }
+        })
+        .await
+    }
+
+    async fn input(&self, mut bytes: Bytes) -> Result<(), Stop> {
         let _holding = self.lane.holding(bytes.len());
         self.live.recorder.ready().await?;
         self.note(|tape| tape.input(&bytes))?;
         self.live.counters.from_client(bytes.len(), self.live.now());
+        let Some(files) = self.entry.files() else {
+            return self.forward(bytes).await;
+        };
+        loop {
+            while !files.has_room() {
+                files.moved().await;
+            }
+            for piece in files.client(&mut bytes)? {
+                self.forward(piece).await?;
+            }
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            // Too much is unanswered.
+            files.moved().await;
+        }
+    }
+
+    /// Sends the target one piece.
+    async fn forward(&self, bytes: Bytes) -> Result<(), Stop> {
         self.hand(async {
             self.live.target_flow.clear().await;
             self.entry.far.data_bytes(self.live.target_flow.piece(bytes)).await
@@ -186,7 +254,7 @@ impl Drop for Forget<'_> {
     fn drop(&mut self) {
         // Past the end, the cut still has to tell what runs; it ends the recordings itself.
         if self.live.lease.is_live() {
-            let _ = self.entry.tape().end();
+            let _ = self.entry.end();
             self.live.registry.remove(self.entry);
         }
     }

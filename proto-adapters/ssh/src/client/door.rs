@@ -174,7 +174,9 @@ impl Door {
         if let Some(session) = self.session.take() {
             return Reply::Admitted(session);
         }
-        if let (Some(question), Some(answers)) = (self.question.take(), answers)
+        // A client that begins anew is asked again.
+        if let Some(answers) = answers
+            && let Some(question) = self.question.take()
             && let Some(answer) = answers.into_iter().next()
         {
             question.answer(answer);

@@ -5,6 +5,7 @@ use crate::allow::Files;
 use crate::channel::{Entry, Purpose, Terminal};
 use crate::leash::within;
 use crate::session::{Fault, Live};
+use crate::sftp::Access;
 use crate::text;
 use curfew_adapter::{Event, RecordError};
 use russh::server::Session;
@@ -163,7 +164,9 @@ impl Live {
             ("sftp", Files::Nothing) => {
                 self.deny(&entry, &what, "this contract does not allow file transfer", session)
             }
-            ("sftp", _) => {
+            ("sftp", files) => {
+                let access = if files == Files::Write { Access::ReadWrite } else { Access::ReadOnly };
+                entry.watch_files(access, &self.recorder);
                 self.start(&entry, Purpose::Sftp, entry.far.request_subsystem(true, name), session).await
             }
             _ => self.deny(&entry, &what, "no subsystem but sftp is passed on", session),

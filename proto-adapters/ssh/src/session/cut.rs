@@ -49,7 +49,7 @@ pub async fn cut(live: &Live, client: ClientLeg, end: &End) -> Closing {
     let (drained, goodbye, target_work) =
         tokio::join!(timeout_at(until, draining), timeout_at(until, saying), timeout_at(until, stopping));
     for entry in live.registry.all() {
-        let _ = entry.tape().end();
+        let _ = entry.end();
     }
     let cut = CutReport {
         blocked_at: if waiting { drained.unwrap_or_else(|_| live.now()) } else { sealed_at },

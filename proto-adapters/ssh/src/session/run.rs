@@ -148,7 +148,7 @@ async fn wind_up(live: &Live, client: ClientLeg, outcome: Outcome) -> Closing {
     }
     let mut closing = closing;
     for entry in live.registry.all() {
-        if entry.tape().end().is_err() && closing.reason != EndReason::RecordingFailed {
+        if entry.end().is_err() && closing.reason != EndReason::RecordingFailed {
             closing = Closing::because(EndReason::RecordingFailed).caused_by("the end of a channel");
         }
     }

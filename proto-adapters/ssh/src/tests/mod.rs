@@ -2,7 +2,12 @@
 
 mod channels;
 mod cut;
+mod hostile;
 mod keys;
+mod peer;
+mod policy;
+mod rules;
+mod signin;
 mod ssh;
 mod sshd;
 
