@@ -252,8 +252,8 @@ struct Forget<'a> {
 
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
-        // Past the end, the cut still has to tell what runs; it ends the recordings itself.
-        if self.live.lease.is_live() {
+        // Past the end of the session, it is still to be told and stopped what runs; the recordings are ended behind it.
+        if !self.live.is_over() {
             let _ = self.entry.end();
             self.live.registry.remove(self.entry);
         }

@@ -136,6 +136,7 @@ impl Door {
 
     /// A proof that takes no person, unless admission does.
     async fn prove(&mut self, proof: Proof, parting: Auth) -> Reply {
+        let certified = matches!(proof, Proof::UserCertificate(_));
         let silent = Ask { can_wait: false, can_answer: false, ..self.ask.clone() };
         self.stage = Stage::SigningIn(self.gate.sign_in(proof, &silent));
         loop {
@@ -154,6 +155,13 @@ impl Door {
                 Turn::Refused(refusal) if signing_in && refusal.kind == RefusalKind::NotSignedIn => {
                     self.stage = Stage::Stranger;
                     self.told.clear();
+                    if certified {
+                        // Whoever has one wants to know why it is worth nothing; keys are tried one after the other.
+                        self.told.push_str(&text::lines(&Notice {
+                            message: refusal.notice.message,
+                            ..Notice::default()
+                        }));
+                    }
                     let methods = [MethodKind::PublicKey, MethodKind::KeyboardInteractive];
                     return Reply::Auth(Auth::Reject {
                         proceed_with_methods: Some(MethodSet::from(&methods[..])),

@@ -14,8 +14,11 @@ const SEAL: Duration = Duration::from_millis(10);
 /// When both connections are closed, told or not. The core's guard shuts them down at two seconds.
 const LIMIT: Duration = Duration::from_millis(1900);
 
+/// Why there was no goodbye, where there was nobody to hear it.
+const DEAF: &str = "the client reads nothing";
+
 /// Ends both legs. The relays have been stopped, so nothing more is handed to either library.
-pub async fn cut(live: &Live, client: ClientLeg, end: &End) -> Closing {
+pub async fn cut(live: &Live, mut client: ClientLeg, end: &End) -> Closing {
     let until = Instant::now() + LIMIT;
     live.client_flow.discard();
     live.target_flow.discard();
@@ -33,11 +36,14 @@ pub async fn cut(live: &Live, client: ClientLeg, end: &End) -> Closing {
         live.now()
     };
     let saying = async {
-        if client_sealed {
-            goodbye::say(live, &end.notice).await
-        } else {
-            Goodbye::None("what it was being sent was not encrypted yet")
+        if !client_sealed {
+            return Goodbye::None("what it was being sent was not encrypted yet");
         }
+        let heard = goodbye::say(live, &end.notice).await;
+        // It has read the disconnect where it closes. One that still sends is heard out, so that no reset destroys
+        // what it is told.
+        let left = timeout_at(until, &mut client.leg).await.is_ok();
+        if heard || left { Goodbye::Sent } else { Goodbye::None(DEAF) }
     };
     let stopping = async {
         if target_sealed {
@@ -53,16 +59,11 @@ pub async fn cut(live: &Live, client: ClientLeg, end: &End) -> Closing {
     }
     let cut = CutReport {
         blocked_at: if waiting { drained.unwrap_or_else(|_| live.now()) } else { sealed_at },
-        goodbye: goodbye.unwrap_or(Goodbye::None("the client reads nothing")),
+        goodbye: goodbye.unwrap_or(Goodbye::None(DEAF)),
         outstanding: (!running.is_empty()).then(|| running.join(", ")),
         target_work: target_work
             .unwrap_or_else(|_| "the connection was closed: the target reads nothing".to_owned()),
     };
-    if cut.goodbye == Goodbye::Sent {
-        // A client that still sends would find its words destroyed by a reset: it is heard out, and closes.
-        let mut client = client;
-        let _ = timeout_at(until, &mut client.leg).await;
-    }
     Closing { cut: Some(cut), ..Closing::because(end.reason) }
 }
 

@@ -3,7 +3,7 @@
 use super::Live;
 use crate::channel::{Entry, Purpose, STDERR};
 use crate::text;
-use curfew_adapter::{Goodbye, Notice};
+use curfew_adapter::Notice;
 use russh::{Disconnect, Sig, server};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -44,10 +44,11 @@ async fn show(live: &Live, entry: &Entry, text: &[u8], err: bool) {
     };
 }
 
-/// Tells the client why its session is over. Done when all of it has left.
-pub async fn say(live: &Live, notice: &Notice) -> Goodbye {
+/// Tells the client why its session is over. Done when all of it has left; `true` where the client has said that it
+/// has read it.
+pub async fn say(live: &Live, notice: &Notice) -> bool {
     let (lines, line) = (text::lines(notice), text::line(notice));
-    let mut shown = false;
+    let (mut shown, mut heard) = (false, false);
     for entry in live.registry.all() {
         let (purpose, terminal, running) = {
             let tape = entry.tape();
@@ -70,9 +71,9 @@ pub async fn say(live: &Live, notice: &Notice) -> Goodbye {
     }
     if shown {
         // A request that no client grants, for the sake of its answer (RFC 4254, section 7.1).
-        let _ = timeout(HEARD, live.client.cancel_forward_tcpip(String::new(), 0)).await;
+        heard = timeout(HEARD, live.client.cancel_forward_tcpip(String::new(), 0)).await.is_ok();
     }
     disconnect(&live.client, notice).await;
     live.client_flow.closed().await;
-    Goodbye::Sent
+    heard
 }

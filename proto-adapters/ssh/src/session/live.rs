@@ -69,6 +69,7 @@ pub struct Live {
     /// Its reverse forwards.
     pub reverses: Reverses,
     agent: AtomicBool,
+    over: AtomicBool,
     relays: mpsc::Sender<BoxFuture<'static, ()>>,
     faults: mpsc::Sender<Fault>,
 }
@@ -103,6 +104,7 @@ impl Live {
             registry: Registry::default(),
             reverses: Reverses::default(),
             agent: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             relays,
             faults,
         };
@@ -133,6 +135,16 @@ impl Live {
     /// Whether the client has passed its agent on.
     pub fn agent_asked(&self) -> bool {
         self.agent.load(Ordering::Relaxed)
+    }
+
+    /// The session is over: what ran is looked at before its channels are forgotten.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the session is over.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed) || !self.lease.is_live()
     }
 
     /// The time since boot.

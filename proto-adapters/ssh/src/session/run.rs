@@ -6,7 +6,7 @@ use crate::client::{Answer, Front};
 use crate::flow::Flow;
 use crate::leash::within;
 use crate::shut::Shut;
-use crate::target::{self, Failure, Target};
+use crate::target::{self, Failure, Left, Target};
 use curfew_adapter::{Closing, Countdown, CutReport, End, EndReason, Ended, Event, Goodbye, Notice, Session};
 use russh::server::{Auth, RunningSession};
 use std::future::poll_fn;
@@ -42,8 +42,8 @@ impl ClientLeg {
 /// How a session came to its end.
 enum Outcome {
     Over(End),
-    ClientLeft,
-    TargetLeft(String),
+    ClientLeft(Option<Left>),
+    TargetLeft(Left),
     Fault(Fault),
 }
 
@@ -98,6 +98,7 @@ async fn live(
     let _ = reply.send(Answer::In(live.clone()));
     let mut relays = JoinSet::new();
     let outcome = watch(&live, &mut client, &side, &mut inbox, &mut relays).await;
+    live.end();
     drop(inbox);
     // From here on no relay is polled again.
     relays.abort_all();
@@ -122,8 +123,8 @@ async fn watch(
             biased;
             end = live.lease.ended() => return Outcome::Over(end),
             Some(fault) = inbox.faults.recv() => return Outcome::Fault(fault),
-            _ = &mut client.leg => return Outcome::ClientLeft,
-            cause = side.left() => return Outcome::TargetLeft(cause),
+            done = &mut client.leg => return Outcome::ClientLeft(done.err().map(Left::from)),
+            how = side.left() => return Outcome::TargetLeft(how),
             Some(relay) = inbox.relays.recv() => drop(relays.spawn(relay)),
             Some(_) = relays.join_next(), if !relays.is_empty() => {}
             warning = poll_fn(|cx| countdown.poll_next(cx)) => {
@@ -146,26 +147,27 @@ async fn wind_up(live: &Live, client: ClientLeg, outcome: Outcome) -> Closing {
     if !running.is_empty() {
         tracing::info!(running = running.join(", "), reason = %closing.reason, "left at the end of the session");
     }
+    let stopping = async {
+        match closing.reason {
+            EndReason::TargetClosed => {}
+            EndReason::ProtocolError if notice.is_some() => {}
+            // As when a client of the target's own leaves: what it left running goes on, or not, as it always has.
+            EndReason::ClientClosed | EndReason::ProtocolError => work::leave(live).await,
+            _ => drop(work::stop(live).await),
+        }
+    };
+    let telling = async {
+        if let Some(notice) = &notice {
+            client.refuse(|| (), notice).await;
+        }
+    };
+    tokio::join!(telling, stopping);
     let mut closing = closing;
     for entry in live.registry.all() {
         if entry.end().is_err() && closing.reason != EndReason::RecordingFailed {
             closing = Closing::because(EndReason::RecordingFailed).caused_by("the end of a channel");
         }
     }
-    let stopping = async {
-        match closing.reason {
-            EndReason::TargetClosed => {}
-            // As when a client of the target's own leaves: what it left running goes on, or not, as it always has.
-            EndReason::ClientClosed => work::leave(live).await,
-            _ => drop(work::stop(live).await),
-        }
-    };
-    let telling = async {
-        if let Some(notice) = notice {
-            client.refuse(|| (), &notice).await;
-        }
-    };
-    tokio::join!(telling, stopping);
     closing
 }
 
@@ -175,10 +177,21 @@ fn verdict(live: &Live, outcome: Outcome) -> (Closing, Option<Notice>) {
         |message: String, hint: &str| Some(Notice { message, detail: String::new(), hint: hint.to_owned() });
     match outcome {
         Outcome::Over(end) => (Closing::because(end.reason), None),
-        Outcome::ClientLeft => (Closing::because(EndReason::ClientClosed), None),
-        Outcome::TargetLeft(cause) => (
+        Outcome::ClientLeft(None) => (Closing::because(EndReason::ClientClosed), None),
+        Outcome::ClientLeft(Some(Left { broken, cause })) => {
+            let reason = if broken { EndReason::ProtocolError } else { EndReason::ClientClosed };
+            (Closing::because(reason).caused_by(format_args!("client: {cause}")), None)
+        }
+        Outcome::TargetLeft(Left { broken: false, cause }) => (
             Closing::because(EndReason::TargetClosed).caused_by(cause),
             notice(format!("curfew: {target} closed the connection"), "Connect again."),
+        ),
+        Outcome::TargetLeft(Left { broken: true, cause }) => (
+            Closing::because(EndReason::ProtocolError).caused_by(format_args!("target: {cause}")),
+            notice(
+                format!("curfew: {target} broke the SSH protocol"),
+                "Tell whoever runs the target; the gate's log has the cause.",
+            ),
         ),
         Outcome::Fault(Fault::Recording) => (
             Closing::because(EndReason::RecordingFailed),

@@ -9,12 +9,31 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, Error, Sig};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use tokio::sync::watch;
 
+/// How a leg came to its end.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// Whether its peer broke the protocol.
+    pub broken: bool,
+    /// The cause, for the operator.
+    pub cause: String,
+}
+
+impl From<Error> for Left {
+    fn from(error: Error) -> Self {
+        let gone = matches!(
+            error,
+            Error::IO(_) | Error::Disconnect | Error::HUP | Error::KeepaliveTimeout | Error::SendError
+        );
+        Self { broken: !gone, cause: error.to_string() }
+    }
+}
+
 /// What the rest of the session sees of a target's leg.
 #[derive(Debug)]
 pub struct Side {
     live: OnceLock<Weak<Live>>,
     wrong_key: Mutex<Option<String>>,
-    left: watch::Sender<Option<String>>,
+    left: watch::Sender<Option<Left>>,
 }
 
 impl Default for Side {
@@ -39,19 +58,20 @@ impl Side {
         self.wrong_key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn leave(&self, cause: String) {
+    fn leave(&self, how: Left) {
         self.left.send_if_modified(|left| {
             let first = left.is_none();
-            left.get_or_insert(cause);
+            left.get_or_insert(how);
             first
         });
     }
 
-    /// Waits until the target's leg is over; answers with the cause.
-    pub async fn left(&self) -> String {
+    /// Waits until the target's leg is over.
+    pub async fn left(&self) -> Left {
         let mut left = self.left.subscribe();
         // The sender lives in `self`.
-        left.wait_for(Option::is_some).await.ok().and_then(|cause| cause.clone()).unwrap_or_default()
+        let how = left.wait_for(Option::is_some).await.ok().and_then(|how| how.clone());
+        how.unwrap_or_else(|| Error::Disconnect.into())
     }
 }
 
@@ -72,7 +92,7 @@ impl Back {
 
 impl Drop for Back {
     fn drop(&mut self) {
-        self.side.leave("the connection ended".to_owned());
+        self.side.leave(Error::Disconnect.into());
     }
 }
 
@@ -220,8 +240,10 @@ impl Handler for Back {
 
     async fn disconnected(&mut self, reason: DisconnectReason<Error>) -> Result<(), Error> {
         self.side.leave(match reason {
-            DisconnectReason::ReceivedDisconnect(info) => format!("it disconnected: {}", info.message),
-            DisconnectReason::Error(error) => error.to_string(),
+            DisconnectReason::ReceivedDisconnect(info) => {
+                Left { broken: false, cause: format!("it disconnected: {}", info.message) }
+            }
+            DisconnectReason::Error(error) => error.into(),
         });
         Ok(())
     }

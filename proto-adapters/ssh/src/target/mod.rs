@@ -6,6 +6,6 @@ mod failure;
 mod host_keys;
 mod login;
 
-pub use back::{Back, Side};
+pub use back::{Back, Left, Side};
 pub use connect::{Target, connect};
 pub use failure::Failure;

@@ -6,6 +6,7 @@ mod hostile;
 mod keys;
 mod peer;
 mod policy;
+mod pressure;
 mod rules;
 mod signin;
 mod ssh;
