@@ -107,20 +107,21 @@ impl Encoder {
                 line(at, &Event::Goodbye { message: &masker.message(message) }, out)
             }
             Event::Channel { ch, purpose, command, terminal } => {
-                let command = command.map(|command| masker.message(command));
+                let command = command.map(|command| masker.command(command));
                 let event =
                     Event::Channel { ch: *ch, purpose, command: command.as_deref(), terminal: *terminal };
                 line(at, &event, out)
             }
             Event::Environment { ch, name, value } => {
-                let value = masker.message(value);
+                let value = masker.variable(name, value);
                 line(at, &Event::Environment { ch: *ch, name, value: &value }, out)
             }
             Event::Refused { what, why } => {
-                line(at, &Event::Refused { what: &masker.message(what), why }, out)
+                line(at, &Event::Refused { what: &masker.command(what), why: &masker.command(why) }, out)
             }
             Event::File { ch, op, path, to, bytes, sha256, error } => {
-                let (path, to) = (masker.message(path), to.map(|to| masker.message(to)));
+                let (path, to) = (masker.path(path), to.map(|to| masker.path(to)));
+                let error = error.map(|error| masker.path(error));
                 let event = Event::File {
                     ch: *ch,
                     op,
@@ -128,7 +129,7 @@ impl Encoder {
                     to: to.as_deref(),
                     bytes: *bytes,
                     sha256: *sha256,
-                    error: *error,
+                    error: error.as_deref(),
                 };
                 line(at, &event, out)
             }
@@ -266,6 +267,36 @@ mod tests {
             failed(1, "unterminated quoted string at or near \"'hunter2\""),
         ]);
         assert!(!all.concat().contains("hunter2"), "{all:?}");
+    }
+
+    #[test]
+    fn commands_variables_and_paths_are_masked_and_terminals_are_as_they_were() {
+        let data = curfew_adapter::Text(b"password=hunter2");
+        let all = lines(&[
+            Event::Channel { ch: 1, purpose: "exec", command: Some("PGPASSWORD=a psql"), terminal: None },
+            Event::Environment { ch: 1, name: "MY_SECRET", value: "a" },
+            Event::Refused { what: "exec x --password a", why: "No." },
+            Event::File {
+                ch: 2,
+                op: "rename",
+                path: "/etc/passwd",
+                to: Some("/4111111111111111"),
+                bytes: 0,
+                sha256: None,
+                error: None,
+            },
+            Event::Output { ch: 1, err: false, data },
+        ]);
+        assert_eq!(
+            all,
+            [
+                r#"{"at":7,"kind":"channel","ch":1,"purpose":"exec","command":"PGPASSWORD=*** psql"}"#,
+                r#"{"at":7,"kind":"environment","ch":1,"name":"MY_SECRET","value":"***"}"#,
+                r#"{"at":7,"kind":"refused","what":"exec x --password ***","why":"No."}"#,
+                r#"{"at":7,"kind":"file","ch":2,"op":"rename","path":"/etc/passwd","to":"/***"}"#,
+                r#"{"at":7,"kind":"output","ch":1,"data":"password=hunter2"}"#,
+            ]
+        );
     }
 
     #[test]

@@ -8,10 +8,12 @@
 //! - A text with a quote or a comment that is not closed has all its literals masked, and its error: no server has run it,
 //!   and nobody can tell what it was meant to hide. From where it cannot be read for certain, all of it is masked.
 //! - A message is masked from its first such word on.
+//! - In commands and variables, values are masked, and in paths what a contract's mask matches.
 //!
 //! It masks rather too much than too little, never panics, and allocates only where there is something to mask.
 //! It does not see through what a person hides on purpose (`E'p\x61ssword=…'`).
 
+mod command;
 mod conninfo;
 pub mod lex;
 
