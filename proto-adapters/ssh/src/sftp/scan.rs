@@ -120,11 +120,11 @@ impl Scanner {
                     break;
                 }
             } else {
-                let head = side.head(&self.held)?;
-                let missing = head.saturating_sub(self.held.len()).min(fresh.len());
+                let missing = side.head(&self.held)?.saturating_sub(self.held.len()).min(fresh.len());
                 self.held.extend_from_slice(fresh.get(..missing).unwrap_or_default());
                 input.advance(missing);
-                if self.held.len() >= head && side.head(&self.held)? == head {
+                // The length of the head may be known only now.
+                if self.held.len() >= side.head(&self.held)? {
                     let held = Bytes::from(std::mem::take(&mut self.held));
                     match self.judge(&held, side)? {
                         Verdict::Forward | Verdict::Contents => side.forward(held),

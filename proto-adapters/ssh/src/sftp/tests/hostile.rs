@@ -50,6 +50,17 @@ fn parts_that_end_before_they_do() {
 }
 
 #[test]
+fn a_fault_is_found_at_the_byte_that_makes_it_one() {
+    let unknown = packet(77, 1, &[b"x"]);
+    for cut in [1, 5, 9] {
+        let mut talk = Talk::new(Access::ReadWrite);
+        let taken = unknown[..5].chunks(cut).map(|piece| talk.answers(piece.to_vec()));
+        let faults: Vec<bool> = taken.map(|taken| taken.is_err()).collect();
+        assert!(faults.last().unwrap(), "{cut}");
+    }
+}
+
+#[test]
 fn what_comes_at_the_wrong_time() {
     let mut talk = Talk { watch: Watch::new(1, Access::ReadWrite), tap: Tap::default() };
     assert_eq!(
