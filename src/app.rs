@@ -9,7 +9,7 @@ use std::sync::Arc;
 use curfew_adapter::Clock;
 
 use crate::api::site::Site;
-use crate::api::v1::{GateFacts, LiveSessions, Reads};
+use crate::api::v1::{GateFacts, LiveSessions, Reads, Searches};
 use crate::grant::Grants;
 use crate::identity::oidc::Oidc;
 use crate::identity::{Identities, Links};
@@ -44,6 +44,8 @@ pub struct Parts {
     pub gate: GateFacts,
     /// Who read the audit log of late.
     pub reads: Reads,
+    /// How many may search the recordings at once.
+    pub searches: Searches,
 }
 
 impl App {

@@ -389,8 +389,23 @@ pub enum What {
     RecordingRead {
         /// The session's id.
         session: String,
-        /// How: `show`, `export`, `verify`, `search`.
+        /// How: `show`, `watch`, `export`, `verify`, `search`.
         how: String,
+    },
+    /// Somebody searched the recordings.
+    #[serde(rename = "recordings.searched")]
+    RecordingsSearched {
+        /// For what.
+        text: String,
+        /// Only in sessions to this target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target: Option<String>,
+        /// Only in sessions of this person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        who: Option<String>,
+        /// Only what happened at this moment or later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<Timestamp>,
     },
     /// Somebody read the audit log as a whole.
     #[serde(rename = "audit.read")]

@@ -92,6 +92,24 @@ impl Folders {
         self.store.put_opts(&seal_path(session), bytes.into(), new_object()).await.map(drop)
     }
 
+    /// A chunk; none where it is not there yet.
+    pub(super) async fn chunk(&self, session: &SessionId, n: u64) -> object_store::Result<Option<Bytes>> {
+        self.object(&chunk_path(session, n)).await
+    }
+
+    /// The seal; none where it is not there yet.
+    pub(super) async fn seal(&self, session: &SessionId) -> object_store::Result<Option<Bytes>> {
+        self.object(&seal_path(session)).await
+    }
+
+    async fn object(&self, path: &Path) -> object_store::Result<Option<Bytes>> {
+        match self.store.get(path).await {
+            Ok(found) => found.bytes().await.map(Some),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether the session's recording has its seal.
     ///
     /// # Errors

@@ -3,15 +3,21 @@
 //! Owns the format (docs/formats.md), its writing, its reading and its verification. It never decides whether a
 //! session may go on: it says that a recording failed, and the session ends itself.
 
+pub mod cast;
 pub mod chunk;
 mod encode;
 pub mod folder;
+mod follow;
+pub mod lines;
 pub mod mask;
 pub mod opening;
 mod queue;
 pub mod read;
 pub mod recorder;
+mod screen;
+pub mod search;
 pub mod split;
+pub mod told;
 pub mod verify;
 pub mod writer;
 

@@ -13,7 +13,7 @@ mod services;
 
 use crate::api;
 use crate::api::site::Site;
-use crate::api::v1::{GateFacts, ListenerFact, Reads, SshFacts};
+use crate::api::v1::{GateFacts, ListenerFact, Reads, Searches, SshFacts};
 use crate::app::{self, App};
 use crate::audit::checkpoint::Sink;
 use crate::audit::{Actor, Digest, SigningKey, What};
@@ -108,6 +108,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
         checkpoints: config.record.checkpoint.file.clone(),
         gate: facts(&config, &listeners, &authority, &signing, ssh)?,
         reads: Reads::default(),
+        searches: Searches::default(),
     });
 
     let (stop, stopped) = watch::channel(false);

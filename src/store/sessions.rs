@@ -96,6 +96,12 @@ pub struct SessionFilter {
     pub person: Option<PersonKey>,
     /// Of this identity.
     pub identity: Option<IdentityId>,
+    /// To this target.
+    pub target: Option<String>,
+    /// Only those that live, or ended at this moment or later.
+    pub since: Option<Timestamp>,
+    /// Only those that started before this moment.
+    pub before: Option<Timestamp>,
 }
 
 impl Store {
@@ -186,6 +192,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT * FROM sessions WHERE ($1 = 0 OR ($1 = 1 AND ended_at IS NULL) OR ($1 = 2 AND ended_at IS NOT \
              NULL)) AND ($2 = '' OR grant_id = $2) AND ($3 = '' OR person = $3) AND ($4 = '' OR identity = $4) \
+             AND ($8 = '' OR target = $8) AND (ended_at IS NULL OR ended_at >= $9) AND started_at < $10 \
              AND (started_at < $5 OR (started_at = $5 AND id < $6)) ORDER BY started_at DESC, id DESC LIMIT $7",
         )
         .bind(live)
@@ -195,6 +202,9 @@ impl Store {
         .bind(at)
         .bind(id)
         .bind(slice.fetch())
+        .bind(filter.target.as_deref().unwrap_or_default())
+        .bind(filter.since.map_or(i64::MIN, micros))
+        .bind(filter.before.map_or(i64::MAX, micros))
         .fetch_all(&mut *self.reader().await?)
         .await?;
         let sessions = rows.iter().map(read).collect::<Result<_, _>>()?;

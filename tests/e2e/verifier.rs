@@ -13,9 +13,9 @@ use curfew::audit::finding::{Finding, Verdict};
 use curfew::audit::{Actor, Checkpoint, Head, PublicKeys, RecordingHead, SigningKey, What, next_line};
 use curfew::record::{Folders, Opening, Verification, Writer};
 use curfew_adapter::{
-    Clock, EndReason, Event, GrantId, HostKeys, HostPort, Identity, IdentityId, IdentityKind, Login,
+    Clock, EndReason, Event, GrantId, Hex, HostKeys, HostPort, Identity, IdentityId, IdentityKind, Login,
     ParameterPolicy, Protocol, RecordPolicy, RecordSink, RequestId, ResultPolicy, SessionId, SigninId,
-    TargetRoute, TargetTls, Terms, TlsMode,
+    TargetRoute, TargetTls, Terms, Text, TlsMode,
 };
 
 /// The kinds of finding, and whether the exit status says that all is well.
@@ -193,6 +193,11 @@ async fn recorded(desk: &Desk) -> (Vec<Vec<u8>>, PathBuf) {
     for n in 1..4 {
         let text = Some("SELECT '\u{1}ünï\u{2028}', '\\'");
         recorder.append(&Event::Statement { n, text, prepared: None, parameters: &[] }).unwrap();
+        for data in [&b"\x1b[1m\xe2\x82"[..], b"\xac\0\r\n"] {
+            recorder.append(&Event::Output { ch: 1, err: n == 2, data: Text(data) }).unwrap();
+        }
+        let (op, path, to, sha256) = ("get", "/tmp/ünï\u{2028}\"", Some("\u{1}"), Some(Hex(&[7; 32])));
+        recorder.append(&Event::File { ch: 2, op, path, to, bytes: n, sha256, error: None }).unwrap();
         recorder.flush().await.unwrap();
     }
     recorder.seal(EndReason::Expired).await.unwrap();

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use super::address::PeerAddress;
 use super::router;
 use super::site::Site;
-use super::v1::{GateFacts, Reads};
+use super::v1::{GateFacts, Reads, Searches};
 use crate::app::{App, Parts};
 use crate::audit::SigningKey;
 use crate::config;
@@ -113,6 +113,7 @@ impl Gate {
                 ..GateFacts::default()
             },
             reads: Reads::default(),
+            searches: Searches::default(),
         });
         Self { backend, app, url, provider, live, key }
     }

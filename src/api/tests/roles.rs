@@ -158,6 +158,7 @@ impl World {
         let path = call.path.replace("{id}", &id).replace("{provider}", "example");
         match path.as_str() {
             "/requests/new" => "/requests/new?target=orders&account=orders_read".to_owned(),
+            "/api/v1/search" => format!("{path}?text=x"),
             "/api/v1/contracts/explain" => format!("{path}?target=orders&who=alice@example.com"),
             _ => path,
         }

@@ -19,8 +19,8 @@ use crate::config::{Account, SecretSource, Target};
 use crate::contract::{Contracts, PersonKey};
 use crate::identity::Viewer;
 use crate::identity::tests::{api_token, vouched};
-use crate::record::Writer;
 use crate::record::opening::{Opening, Policy, Who};
+use crate::record::{SessionRecorder, Writer};
 use crate::store::tests::Backend;
 use crate::store::{SessionEnd, SessionRecord, SessionStart, StoreError};
 
@@ -329,6 +329,30 @@ impl Gate {
 
     /// The id of a session under this grant of `of`, which has ended and whose recording is sealed.
     pub(crate) async fn session(&self, grant: &str, of: &Somebody, live: bool) -> SessionId {
+        let (id, recorder) = self.live_session(grant, of).await;
+        if !live {
+            self.end_session(&id, &recorder).await;
+        }
+        id
+    }
+
+    /// Ends a session, and seals its recording.
+    pub(crate) async fn end_session(&self, id: &SessionId, recorder: &SessionRecorder) {
+        recorder.seal(EndReason::ClientClosed).await.unwrap();
+        let end = SessionEnd {
+            at: self.app.clock.wall(),
+            reason: EndReason::ClientClosed,
+            detail: None,
+            cut: None,
+            bytes_in: 10,
+            bytes_out: 20,
+            recording: None,
+        };
+        assert!(self.backend.store.end_session(id, &end, Actor::Curfew).await.unwrap());
+    }
+
+    /// A session that runs, and what records it.
+    pub(crate) async fn live_session(&self, grant: &str, of: &Somebody) -> (SessionId, SessionRecorder) {
         let grant = self.get(&format!("/grants/{grant}"), of).await.json();
         let word = |field: &str| grant[field].as_str().unwrap().to_owned();
         let id = SessionId::random();
@@ -355,20 +379,7 @@ impl Gate {
         let writer =
             Writer::start(self.app.recordings.clone(), self.key.clone(), self.app.clock.clone()).unwrap();
         let recorder = writer.begin(&opening(&record, of)).await.unwrap();
-        if !live {
-            recorder.seal(EndReason::ClientClosed).await.unwrap();
-            let end = SessionEnd {
-                at: self.app.clock.wall(),
-                reason: EndReason::ClientClosed,
-                detail: None,
-                cut: None,
-                bytes_in: 10,
-                bytes_out: 20,
-                recording: None,
-            };
-            assert!(store.end_session(&id, &end, Actor::Curfew).await.unwrap());
-        }
-        id
+        (id, recorder)
     }
 
     /// The id of a grant of `of`, approved by `by`.

@@ -12,7 +12,9 @@ mod grants;
 mod identities;
 mod list;
 mod reads;
+mod recordings;
 mod requests;
+mod search;
 mod session_view;
 mod sessions;
 mod signins;
@@ -25,6 +27,7 @@ mod whoami;
 pub use document::document;
 pub use gate::{GateFacts, ListenerFact};
 pub use reads::Reads;
+pub use search::Searches;
 pub use sessions::LiveSessions;
 pub use ssh::SshFacts;
 
@@ -56,9 +59,10 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(grants::revoke))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::one))
-        .routes(routes!(sessions::events))
-        .routes(routes!(sessions::recording))
+        .routes(routes!(recordings::events))
+        .routes(routes!(recordings::recording))
         .routes(routes!(sessions::kill))
+        .routes(routes!(search::search))
         .routes(routes!(audit::lines))
         .routes(routes!(audit::checkpoints))
         .routes(routes!(contracts::list))

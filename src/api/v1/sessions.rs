@@ -1,31 +1,24 @@
-//! Sessions: looking, their recordings, and the kill.
-//!
-//! Reading a recording is an event of the audit log, written before the first byte is sent.
+//! Sessions: looking, and the kill.
 
 use std::fmt;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use curfew_adapter::{GrantId, SessionId};
 use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::list::{List, slice};
 use super::session_view::{SessionView, shown};
-use crate::api::acting::{admins_only, auditors_only};
+use crate::api::acting::admins_only;
 use crate::api::body::{At, Sent, Wanted, none};
 use crate::api::problem::Problem;
 use crate::api::who::Caller;
 use crate::app::App;
-use crate::audit::{Actor, What};
+use crate::audit::Actor;
 use crate::contract::PersonKey;
-use crate::record::{EventReader, ReadError};
-use crate::store::{SessionFilter, SessionRecord, StoreError, with_causes};
+use crate::store::{SessionFilter, SessionRecord, StoreError};
 
 /// The sessions that live on this node.
 pub trait LiveSessions: fmt::Debug + Send + Sync {
@@ -83,7 +76,7 @@ pub async fn list(
     let grant = query.grant.as_deref().map(|id| GrantId::parse(id).ok_or_else(no_id)).transpose()?;
     let own = PersonKey::new(caller.viewer.identity.person.clone());
     let person = (!caller.viewer.roles.reads_everything()).then_some(own);
-    let filter = SessionFilter { live: query.live, grant, person, identity: None };
+    let filter = SessionFilter { live: query.live, grant, person, ..SessionFilter::default() };
     let mut page = app.grants.store().sessions(&filter, &slice).await?;
     let views = shown(&app, std::mem::take(&mut page.items)).await?;
     Ok(Json(page.with(views).into()))
@@ -103,62 +96,6 @@ pub async fn one(
     let record = seen(&app, &caller, &id).await?;
     let view = shown(&app, vec![record]).await?.pop();
     view.map(Json).ok_or_else(none::<SessionId>)
-}
-
-/// What happened in a session
-///
-/// One recorded event a line, in order; for auditors and admins. It is written in the audit log that they were read.
-#[utoipa::path(
-    get, path = "/api/v1/sessions/{id}/events", tag = "sessions",
-    params(("id" = String, Path, description = "its id")),
-    responses((status = 200, body = String, content_type = "application/x-ndjson"))
-)]
-pub async fn events(
-    State(app): State<App>,
-    caller: Caller,
-    At(id): At<SessionId>,
-) -> Result<Response, Problem> {
-    let mut reader = opened(&app, &caller, &id, "show").await?;
-    // The first one is read ahead: where there is none, the answer says why.
-    let first = reader.next().await.map_err(|error| unreadable(&error))?;
-    let first = stream::iter(first.as_ref().map(line));
-    let rest = stream::try_unfold(reader, |mut reader| async move {
-        match reader.next().await {
-            Ok(event) => Ok(event.map(|event| (line(&event), reader))),
-            Err(error) => {
-                tracing::error!(cause = with_causes(&error), "a recording could not be read to its end");
-                Err(error)
-            }
-        }
-    });
-    let body = Body::from_stream(first.map(Ok).chain(rest));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
-}
-
-/// The recording of a session
-///
-/// As one file that verifies anywhere: chunks, then the seal. For auditors and admins. It is written in the audit log
-/// that it was read.
-#[utoipa::path(
-    get, path = "/api/v1/sessions/{id}/recording", tag = "sessions",
-    params(("id" = String, Path, description = "its id")),
-    responses((status = 200, body = String, content_type = "application/octet-stream"))
-)]
-pub async fn recording(
-    State(app): State<App>,
-    caller: Caller,
-    At(id): At<SessionId>,
-) -> Result<Response, Problem> {
-    opened(&app, &caller, &id, "export").await?;
-    let mut pieces = Box::pin(app.recordings.file(&id));
-    let first = pieces.try_next().await.map_err(|error| unreadable(&error.into()))?;
-    let first = first.ok_or_else(|| unreadable(&ReadError::NotFound))?;
-    let body = Body::from_stream(stream::iter([Ok(first)]).chain(pieces));
-    let headers = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.curfew\"")),
-    ];
-    Ok((headers, body).into_response())
 }
 
 /// End a session
@@ -193,37 +130,8 @@ pub async fn kill(
 }
 
 /// The session, if it is the caller's, or they read everything.
-async fn seen(app: &App, caller: &Caller, id: &SessionId) -> Result<SessionRecord, Problem> {
+pub(super) async fn seen(app: &App, caller: &Caller, id: &SessionId) -> Result<SessionRecord, Problem> {
     let record = app.grants.store().session(id).await?.ok_or_else(none::<SessionId>)?;
     let own = record.person.as_str() == caller.viewer.identity.person;
     if own || caller.viewer.roles.reads_everything() { Ok(record) } else { Err(none::<SessionId>()) }
-}
-
-/// Checks that the caller may read it, and writes that they do.
-async fn opened(app: &App, caller: &Caller, id: &SessionId, how: &str) -> Result<EventReader, Problem> {
-    seen(app, caller, id).await?;
-    auditors_only(&caller.viewer)?;
-    let what = What::RecordingRead { session: id.to_string(), how: how.to_owned() };
-    app.grants.store().audit([caller.actor().did(what)]).await?;
-    Ok(app.recordings.events(id))
-}
-
-fn line(event: &serde_json::Value) -> Bytes {
-    Bytes::from(format!("{event}\n"))
-}
-
-fn unreadable(error: &ReadError) -> Problem {
-    match error {
-        ReadError::NotFound => Problem::not_found("There is no recording of this session."),
-        ReadError::Damaged => {
-            tracing::error!("a recording is damaged");
-            Problem::unavailable("The recording is damaged, so it can't be shown.")
-                .hint("`curfew sessions verify` says where.")
-        }
-        other => {
-            tracing::error!(cause = with_causes(other), "a recording could not be read");
-            Problem::unavailable("The recording can't be read now.")
-                .hint("Try again; if it stays so, tell whoever runs Curfew.")
-        }
-    }
 }

@@ -4,6 +4,7 @@
 //! wrote. A command never prints by itself.
 
 mod table;
+mod tame;
 mod when;
 
 use std::fmt::Write as _;
@@ -15,6 +16,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::cli::CliError;
 
 pub use table::{Cell, Table};
+pub use tame::{RESTORE, Tame};
 pub use when::{absolute, parse_at, relative, span};
 
 /// How a word is meant, and hence coloured.
@@ -129,6 +131,12 @@ impl Output {
     /// Bytes of the result, and nothing else.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         Ok(self.result.write_all(bytes)?)
+    }
+
+    /// Bytes of the result, now.
+    pub fn frame(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        self.bytes(bytes)?;
+        Ok(self.result.flush()?)
     }
 
     /// A line that is not the result: progress, a question, a next step.

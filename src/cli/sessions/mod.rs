@@ -2,6 +2,9 @@
 
 mod export;
 mod kill;
+mod play;
+mod player;
+mod search;
 mod show;
 mod verify;
 
@@ -27,7 +30,13 @@ pub struct Args {
 enum SessionsCommand {
     /// Everything about one session
     Show(show::Args),
-    /// What happened in a session, one JSON event a line; or its sealed recording
+    /// Play a recording: a terminal as it looked, anything else line by line
+    Play(play::Play),
+    /// Watch a session while it runs
+    Watch(play::Watch),
+    /// Where a text was, in all recordings
+    Search(search::Args),
+    /// What happened in a session, one JSON event a line; a terminal as asciicast; or its sealed recording
     Export(export::Args),
     /// Check, on this machine, that a recording is whole and unchanged
     Verify(verify::Args),
@@ -42,6 +51,9 @@ enum SessionsCommand {
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     match args.command {
         Some(SessionsCommand::Show(args)) => return show::run(args, cx).await,
+        Some(SessionsCommand::Play(args)) => return play::play(args, cx).await,
+        Some(SessionsCommand::Watch(args)) => return play::watch(args, cx).await,
+        Some(SessionsCommand::Search(args)) => return search::run(args, cx).await,
         Some(SessionsCommand::Export(args)) => return export::run(args, cx).await,
         Some(SessionsCommand::Verify(args)) => return verify::run(args, cx).await,
         Some(SessionsCommand::Kill(args)) => return kill::run(args, cx).await,

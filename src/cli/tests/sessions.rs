@@ -137,3 +137,108 @@ async fn a_session_is_shown_with_its_end_and_the_latency_of_its_cut() {
       request    req_a
     ");
 }
+
+/// The events of a session with a shell, as the gate gives them.
+fn events() -> String {
+    let who = json!({ "email": "alice@example.com" });
+    let terminal = json!({ "term": "xterm", "cols": 80, "rows": 24 });
+    let at = |micros: i64| 1_763_732_520_000_000 + micros;
+    [
+        json!({ "at": at(0), "kind": "session", "identity": who, "protocol": "ssh", "target": "web-1", "account": "deploy" }),
+        json!({ "at": at(1000), "kind": "channel", "ch": 1, "purpose": "exec", "command": "true" }),
+        json!({ "at": at(2000), "kind": "channel_end", "ch": 1, "status": 0, "input": 0, "output": 0, "errors": 0 }),
+        json!({ "at": at(3000), "kind": "channel", "ch": 2, "purpose": "shell", "terminal": terminal }),
+        json!({ "at": at(4000), "kind": "output", "ch": 2, "data": "$ ls\r\n\u{1b}]52;c;eA==\u{7}" }),
+        json!({ "at": at(5_004_000), "kind": "output", "ch": 2, "data": "\u{1b}[1mfile\u{1b}[0m" }),
+        json!({ "at": at(5_005_000), "kind": "channel_end", "ch": 2, "status": 0, "input": 3, "output": 9, "errors": 0 }),
+    ]
+    .map(|event| format!("{event}\n"))
+    .concat()
+}
+
+#[tokio::test]
+async fn a_recording_is_played_and_watched() {
+    let gate = Fake::plain().await;
+    let id = "ses_aaaaaaaaaaaaaaaa";
+    gate.says(&format!("GET /api/v1/sessions/{id}/events"), 200, format!("\n{}", events()));
+    let mut person = Person::signed_in(&gate);
+    person.types(&["sessions", "play", id, "--speed", "4", "--idle", "10ms"]).await.unwrap();
+    let played = person.printed.text();
+    assert_eq!(
+        played,
+        "13:42:00.000  alice@example.com on web-1 as deploy (ssh)\n\
+         13:42:00.001  [1] exec: true\n\
+         13:42:00.002  [1] ended with status 0, 0 bytes in, 0 out\n\
+         $ ls\r\n\u{1b}[1mfile\u{1b}[0m\n"
+    );
+    person.types(&["sessions", "watch", id]).await.unwrap();
+    assert_eq!(person.printed.text(), played.repeat(2));
+    let asked = gate.asked();
+    assert_eq!((asked[0].query.as_str(), asked[1].query.as_str()), ("", "follow=true"));
+}
+
+#[tokio::test]
+async fn a_terminal_is_exported_as_asciicast() {
+    let gate = Fake::plain().await;
+    let id = "ses_aaaaaaaaaaaaaaaa";
+    gate.says(&format!("GET /api/v1/sessions/{id}/events"), 200, events());
+    let mut person = Person::signed_in(&gate);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.cast");
+    let path = file.display().to_string();
+    person.types(&["sessions", "export", id, "--format", "asciicast", "--output", &path]).await.unwrap();
+    let cast = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<serde_json::Value> =
+        cast.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (lines.len(), &lines[0]["version"], &lines[0]["timestamp"]),
+        (3, &json!(2), &json!(1_763_732_520))
+    );
+    assert_eq!(lines[2], json!([5.001, "o", "\u{1b}[1mfile\u{1b}[0m"]));
+
+    person.types(&["sessions", "export", id]).await.unwrap();
+    assert_eq!(person.printed.text(), events());
+    let line = ["sessions", "export", id, "--format", "asciicast", "--channel", "1"];
+    let error = person.types(&line).await.unwrap_err();
+    assert!(error.to_string().contains("channel 1 had no terminal"), "{error}");
+    let error = person.types(&["sessions", "export", id, "--channel", "1"]).await.unwrap_err();
+    assert_eq!(error.exit(), Exit::Usage);
+}
+
+#[tokio::test]
+async fn what_is_found_is_shown_by_session() {
+    let gate = Fake::plain().await;
+    let found = |session: &str, at: &str, line: &str| {
+        json!({ "session": session, "who": "alice@example.com", "target": "web-1", "account": "deploy", "at": at,
+                "place": "terminal", "channel": 1, "line": line })
+    };
+    let lines = [
+        found("ses_aaaaaaaaaaaaaaaa", "2026-11-21T13:00:00Z", "$ cat secret"),
+        found("ses_aaaaaaaaaaaaaaaa", "2026-11-21T13:01:00Z", "secret\u{1b}[31m"),
+        found("ses_bbbbbbbbbbbbbbbb", "2026-11-20T13:01:00Z", "secret"),
+        json!({ "done": true, "sessions": 7, "unreadable": 1, "complete": false, "before": "2026-11-20T12:00:00Z" }),
+    ];
+    let text = lines.map(|line| format!("{line}\n")).join("\n");
+    gate.says("GET /api/v1/search", 200, &text).says("GET /api/v1/search", 200, "\n");
+    let mut person = Person::signed_in(&gate);
+    person.types(&["sessions", "search", "a secret", "--since", "2d", "--target", "web-1"]).await.unwrap();
+    insta::assert_snapshot!(person.printed.text(), @r"
+    ses_aaaaaaaaaaaaaaaa  alice@example.com on web-1 as deploy
+      2026-11-21 13:00:00 UTC  terminal 1   $ cat secret
+      2026-11-21 13:01:00 UTC  terminal 1   secret\u{1b}[31m
+    ses_bbbbbbbbbbbbbbbb  alice@example.com on web-1 as deploy
+      2026-11-20 13:01:00 UTC  terminal 1   secret
+    ");
+    insta::assert_snapshot!(person.aside.text(), @r"
+    1 recording could not be read to the end; `curfew sessions verify` says why.
+    There is more: add `--before 2026-11-20T12:00:00Z` to go on from here.
+    ");
+    assert_eq!(
+        gate.asked_once("GET /api/v1/search").query,
+        "text=a+secret&since=2026-11-19T14%3A22%3A00Z&target=web-1"
+    );
+    let error = person.types(&["sessions", "search", "x", "--since", "14:00"]).await.unwrap_err();
+    assert!(error.to_string().contains("broke off"), "{error}");
+    assert!(gate.asked().last().unwrap().query.contains("since=2026-11-21T14%3A00%3A00Z"));
+    assert!(person.types(&["sessions", "search", "x", "--since", "lately"]).await.is_err());
+}

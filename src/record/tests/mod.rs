@@ -1,5 +1,6 @@
 //! Recordings from the first event to the seal and back, on a store that works, waits or fails.
 
+mod reading;
 mod store;
 mod verifying;
 mod writing;
@@ -65,6 +66,23 @@ fn opening(strict: bool) -> Opening {
 
 fn statement(n: u64, text: &str) -> Event<'_> {
     Event::Statement { n, text: Some(text), prepared: None, parameters: &[] }
+}
+
+/// A sealed recording of a shell that said this.
+async fn recorded_shell(gate: &Gate, output: &[&str]) -> SessionId {
+    let (session, recorder) = gate.begin(true).await;
+    let terminal = Some(curfew_adapter::Terminal { term: "xterm", cols: 80, rows: 24 });
+    recorder.append(&Event::Channel { ch: 1, purpose: "shell", command: None, terminal }).unwrap();
+    for text in output {
+        let data = curfew_adapter::Text(text.as_bytes());
+        recorder.append(&Event::Output { ch: 1, err: false, data }).unwrap();
+        recorder.flush().await.unwrap();
+    }
+    let (input, errors) = (0, 0);
+    let end = Event::ChannelEnd { ch: 1, status: Some(0), signal: None, input, output: 9, errors };
+    recorder.append(&end).unwrap();
+    recorder.seal(EndReason::ClientClosed).await.unwrap();
+    session
 }
 
 /// A recording of `chunks` chunks, as a file, and the key that sealed it.

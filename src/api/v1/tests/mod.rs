@@ -3,6 +3,7 @@
 mod document;
 mod idempotency;
 mod reading;
+mod recordings;
 mod requests;
 mod strict;
 mod watching;
