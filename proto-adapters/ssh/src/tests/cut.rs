@@ -233,3 +233,31 @@ async fn teleport_pr_41826_a_client_that_was_stopped_gets_nothing_when_it_goes_o
     let got = u64::try_from(some.len() + rest.len()).unwrap();
     assert!(got <= sent, "{got} bytes came, and {sent} had been sent before the end");
 }
+
+#[tokio::test]
+async fn several_channels_of_one_connection_are_all_told_and_ended() {
+    let fixture = Fixture::new(|_| ()).await;
+    let control = format!("ControlPath={}", super::ssh::text(&fixture.ssh.path("c")));
+    let mut shell = fixture.ssh.start("ssh", &["-tt", "-M", "-o", &control, "web-1"]);
+    shell.stdin.as_mut().unwrap().write_all(b"PS1=; echo rea''dy\n").await.unwrap();
+    let out = until(&mut shell, "ready\r").await;
+    let marker = format!("95{}", std::process::id());
+    let command = format!("echo ready; sleep {marker}");
+    let mut sleeper = fixture.ssh.start("ssh", &["-o", &control, "web-1", &command]);
+    let sleeping = until(&mut sleeper, "ready").await;
+    let (cut, _) = cut(&fixture).await;
+    let (seen, _, _) = rest(shell, out).await;
+    assert!(seen.contains("curfew: revoked by the test"), "{seen:?}");
+    let (_, errors, _) = rest(sleeper, sleeping).await;
+    assert!(errors.contains("curfew: revoked by the test"), "{errors:?}");
+    let outstanding = cut.outstanding.unwrap();
+    assert!(outstanding.starts_with("shell on channel 1, command on channel 2: echo ready"), "{outstanding}");
+    assert!(
+        cut.target_work.starts_with("HUP to 1 shell, TERM to 1 command, the connection"),
+        "{}",
+        cut.target_work
+    );
+    until_gone(&format!("sleep {marker}")).await;
+    // Each end is on record once.
+    assert_eq!(fixture.core.sink().of_kind("channel_end").len(), 2);
+}

@@ -1,7 +1,7 @@
 //! Clients and targets that don't play by the rules, and what others have been caught by.
 
 use super::peer::{self, Client, Target};
-use super::{Fixture, PATIENCE, keys};
+use super::{Fixture, PATIENCE, eventually, keys};
 use curfew_adapter::{EndReason, Login, Proof, Refusal, RefusalKind};
 use russh::client;
 use russh::keys::ssh_key::certificate::CertType;
@@ -194,4 +194,26 @@ async fn nothing_is_handed_on_while_the_recording_is_not_ready() {
     fixture.core.sink().set_full(false);
     let came = timeout(PATIENCE, channel.wait()).await.unwrap();
     assert!(matches!(&came, Some(russh::ChannelMsg::Data { data }) if data[..] == b"waits"[..]), "{came:?}");
+}
+
+#[tokio::test]
+async fn channels_have_a_bound() {
+    let target = Target::start().await;
+    let fixture = before(&target).await;
+    let mut handle = peer::connect(fixture.stage.address, client::Config::default()).await;
+    peer::sign_in(&mut handle).await;
+    let mut open = Vec::new();
+    let refused = loop {
+        match handle.channel_open_session().await {
+            Ok(channel) => open.push(channel),
+            Err(error) => break error,
+        }
+        assert!(open.len() <= 512);
+    };
+    assert_eq!(open.len(), 512);
+    let shortage = russh::ChannelOpenFailure::ResourceShortage;
+    assert!(matches!(refused, russh::Error::ChannelOpenFailure(reason) if reason == shortage));
+    // What is closed makes room.
+    open.pop().unwrap().close().await.unwrap();
+    eventually(|| async { handle.channel_open_session().await.is_ok() }).await;
 }
