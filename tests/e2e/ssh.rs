@@ -1,5 +1,6 @@
 //! SSH through the gate: real clients on one side, a real sshd on the other.
 
+mod recordings;
 mod scene;
 mod tools;
 mod whole;
