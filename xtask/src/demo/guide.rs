@@ -12,9 +12,14 @@ pub async fn text(parts: &Parts) -> Result<String> {
     let curfew = "target/debug/curfew";
     let folder = gate.folder().display();
     let metrics = gate.metrics();
+    let (ssh_port, account) = (gate.ssh().port(), parts.sshd.account());
+    let known_hosts = gate.folder().join("known_hosts");
+    let line = format!("@cert-authority * {}\n", gate.public_key("ssh-authority")?);
+    std::fs::write(&known_hosts, line)?;
+    let known_hosts = known_hosts.display();
     Ok(format!(
         r#"
-Curfew is up, with a Postgres and an OIDC provider of its own. All of it is on 127.0.0.1; Ctrl-C stops all of it.
+Curfew is up, with a Postgres, an sshd and an OIDC provider of its own. All of it is on 127.0.0.1; Ctrl-C stops all of it.
 
   1. In another terminal, as an engineer:
 
@@ -33,6 +38,12 @@ Curfew is up, with a Postgres and an OIDC provider of its own. All of it is on 1
 
      and watch the countdown: after three minutes the session is cut, whatever it is doing. `select pg_sleep(600);`
      shows that best.
+
+The same with ssh, to a server of the demo (the link may be opened anywhere; its digits are typed into ssh):
+
+       ssh -p {ssh_port} -o UserKnownHostsFile={known_hosts} {account}%web@127.0.0.1
+
+     Where ssh has a key, it can be bound to the sign-in; the next ssh, scp, sftp or rsync is silent then.
 
 With the command line (sign in as dave, an admin, or erin, an auditor, to see everything):
 

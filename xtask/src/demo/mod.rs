@@ -3,6 +3,7 @@
 
 mod guide;
 mod parts;
+mod shell;
 mod tour;
 
 use curfew_harness::{Context, Result, repository, scratch_below};

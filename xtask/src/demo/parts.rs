@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use curfew_harness::gate::SSH_TARGET;
 use curfew_harness::postgres::Postgres;
-use curfew_harness::{Gate, GateOptions, Provider, Psql, Result, Tap, repository};
+use curfew_harness::{Gate, GateOptions, Provider, Psql, Result, Ssh, Sshd, Tap, repository};
 
 /// How quickly time runs out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,23 +46,34 @@ pub struct Parts {
     pub provider: Provider,
     /// The rows.
     pub postgres: Postgres,
+    /// The shells.
+    pub sshd: Sshd,
 }
 
 impl Parts {
     /// Starts everything.
     pub async fn start(pace: Pace) -> Result<Self> {
-        let (postgres, provider) = tokio::try_join!(Postgres::start(), Provider::start(&[]))?;
+        let (postgres, provider, sshd) =
+            tokio::try_join!(Postgres::start(), Provider::start(&[]), Sshd::start())?;
         let target_side = Tap::start(postgres.address()).await?;
         let binary = repository().join("target/debug/curfew");
         let mut options = GateOptions::new(binary)
             .target_at("orders", target_side.address(), &postgres)
             .contract("orders-debug", &contract(pace))
-            .contract("orders-fix", FIX);
+            .contract("orders-fix", FIX)
+            .ssh_target(&sshd, "");
         options.record = "checkpoint = { file = \"data/checkpoints.jsonl\", every = \"5s\" }\n".to_owned();
         options.tables.push_str(&format!("\n[session]\ncountdown = {}\n", pace.countdown()));
         let gate = Gate::start(options, &provider).await?;
+        sshd.trust(&gate.public_key("ssh-sessions")?)?;
         let client_side = Tap::start(gate.postgres()).await?;
-        Ok(Self { client_side, gate, target_side, provider, postgres })
+        Ok(Self { client_side, gate, target_side, provider, postgres, sshd })
+    }
+
+    /// ssh and its kin towards the gate, and the user that they name.
+    pub fn ssh(&self) -> Result<(Ssh, String)> {
+        let ssh = Ssh::to(self.gate.ssh(), &self.gate.public_key("ssh-authority")?)?;
+        Ok((ssh, format!("{}%{SSH_TARGET}", self.sshd.account())))
     }
 
     /// psql towards the gate, through the tap.

@@ -8,6 +8,7 @@ use curfew_harness::{Context, Direction, Error, Page, Person, Prometheus, Result
 use serde_json::Value;
 
 use super::parts::{BRISK, Pace, Parts};
+use super::shell::Shell;
 
 const LIMIT: Duration = Duration::from_secs(15);
 /// The goodbye's time, and a little for psql to show it.
@@ -21,7 +22,7 @@ const BULK: usize = 2048;
 pub async fn play() -> Result<()> {
     let begun = Instant::now();
     let parts = Parts::start(Pace::Brisk).await?;
-    say("up", &format!("gate {}, Postgres, provider ({})", parts.gate.url(), parts.provider.issuer()));
+    say("up", &format!("gate {}, Postgres, sshd, provider ({})", parts.gate.url(), parts.provider.issuer()));
     let mut tour = Tour::new(&parts)?;
     tour.link().await.context("link")?;
     let page = tour.signin().await.context("signin")?;
@@ -33,6 +34,7 @@ pub async fn play() -> Result<()> {
     tour.gone().await.context("gone")?;
     tour.reconnect().await.context("reconnect")?;
     tour.recording().await.context("recording")?;
+    Shell::new(&parts, &tour.alice, &tour.bob, &tour.erin)?.play().await?;
     tour.audit().await.context("audit")?;
     tour.metrics().await.context("metrics")?;
     drop(tour);
@@ -41,7 +43,7 @@ pub async fn play() -> Result<()> {
     Ok(())
 }
 
-fn say(step: &str, detail: &str) {
+pub(super) fn say(step: &str, detail: &str) {
     println!("ok {step:<10} {detail}");
 }
 
@@ -229,10 +231,10 @@ fn is_request(path: &str) -> bool {
     path.strip_prefix("/requests/").is_some_and(|id| !id.is_empty() && id != "new" && !id.contains('/'))
 }
 
-fn json(text: &str) -> Result<Value> {
+pub(super) fn json(text: &str) -> Result<Value> {
     serde_json::from_str(text).context(text)
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {
+pub(super) fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {
     value.get(key).and_then(Value::as_str).context(format!("no {key} in {value}"))
 }
