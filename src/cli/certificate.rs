@@ -12,7 +12,7 @@ use super::CliError;
 use super::client::{Client, Saved, wire};
 
 /// A certificate that ends sooner than this is renewed before it is used.
-const SOON: SignedDuration = SignedDuration::from_mins(5);
+pub const SOON: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Serialize)]
 struct Ask {

@@ -2,6 +2,8 @@
 //!
 //! Owns the choice of the gate: `--gate`, else `CURFEW_GATE`, else that of the last login.
 
+use std::path::PathBuf;
+
 use curfew_adapter::Clock;
 
 use super::CliError;
@@ -25,6 +27,8 @@ pub struct Context {
     pub home: Home,
     /// Where it prints.
     pub out: Output,
+    /// The SSH agent's socket, where there is one.
+    pub agent: Option<PathBuf>,
 }
 
 impl Context {
@@ -34,7 +38,8 @@ impl Context {
     /// There is no folder for sign-ins.
     pub fn of_process() -> Result<Self, CliError> {
         let home = Home::find(|name| std::env::var_os(name).map(Into::into))?;
-        Ok(Self { home, out: Output::standard(Clock::system()) })
+        let agent = std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty());
+        Ok(Self { home, out: Output::standard(Clock::system()), agent: agent.map(PathBuf::from) })
     }
 
     /// What is saved about the gate that is meant.

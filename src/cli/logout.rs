@@ -3,7 +3,7 @@
 //! Owns the promise that afterwards nothing on this machine signs in any more, whatever the gate says.
 
 use super::context::{Common, Context};
-use super::{CliError, Exit};
+use super::{CliError, Exit, ssh};
 
 /// Arguments of `curfew logout`.
 #[derive(Debug, clap::Args)]
@@ -23,11 +23,12 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
         Ok(client) => client.post(&["signout"], &serde_json::json!({})).await,
         Err(error) => Err(error),
     };
+    ssh::certificate::forget(&saved, cx).await?;
     saved.forget()?;
     match told {
         Ok(body) if args.common.json => cx.out.raw(body.raw()),
         Ok(_) => cx.out.line(format!(
-            "Signed out at {url}. The certificate is worthless, and sessions that used it have ended."
+            "Signed out at {url}. The certificates are worthless, and sessions that used them have ended."
         )),
         Err(error) if error.exit() == Exit::NotSignedIn => Err(error),
         Err(error) => {

@@ -34,6 +34,7 @@ mod route;
 pub mod serve;
 mod sessions;
 mod signins;
+mod ssh;
 mod targets;
 #[cfg(test)]
 mod tests;

@@ -164,7 +164,10 @@ fn tell(request: &Request, out: &mut Output) -> Result<(), CliError> {
     let (target, account) = (clean(&request.target), clean(&request.account));
     match request.state.as_str() {
         "approved" if request.kind == "extension" => Ok(()),
-        "approved" => out.fact("next", format!("type `curfew psql {target} --as {account}`")),
+        "approved" => {
+            let command = if request.protocol == "ssh" { "ssh" } else { "psql" };
+            out.fact("next", format!("type `curfew {command} {target} --as {account}`"))
+        }
         "pending" => out.fact("next", format!("type `curfew cancel {}` to take it back", clean(&request.id))),
         _ => Ok(()),
     }

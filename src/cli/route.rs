@@ -28,10 +28,7 @@ impl Route {
     ) -> Result<Self, CliError> {
         let saved = cx.saved(common)?;
         let client = Client::signed_in(&saved)?;
-        let account = match account {
-            Some(account) => account.to_owned(),
-            None => only_account(&client, target).await?,
-        };
+        let account = account_on(&client, target, "postgres", account).await?;
         certificate::keep(&client, &saved, cx.out.now()).await?;
         let gate: Gate = client.get(&["gate"], &[]).await?.read()?;
         let listener =
@@ -42,18 +39,10 @@ impl Route {
     }
 
     fn to(address: &str, target: &str, account: String, saved: &Saved) -> Result<Self, CliError> {
-        let strange = || CliError::failed(format!("the gate's address {} is not understood", clean(address)));
-        let (host, port) = address.rsplit_once(':').ok_or_else(strange)?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        let port: u16 = port.parse().map_err(|_| strange())?;
-        // libpq reads several hosts from one value, and a folder as a socket's.
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');
-        if host.is_empty() || !host.chars().all(plain) {
-            return Err(strange());
-        }
+        let (host, port) = host_port(address)?;
         let path = |path: std::path::PathBuf| path.display().to_string();
         Ok(Self(vec![
-            ("host", host.to_owned()),
+            ("host", host),
             ("port", port.to_string()),
             ("dbname", target.to_owned()),
             ("user", account),
@@ -85,8 +74,36 @@ impl Route {
     }
 }
 
-/// The account that is meant where none was named: the only one, or the only one that is open now.
-async fn only_account(client: &Client, target: &str) -> Result<String, CliError> {
+/// Host and port of a listener, as the gate tells them: one plain host, as libpq reads several from one value and a
+/// folder as a socket's, and ssh a dash as an option.
+///
+/// # Errors
+/// It is something else.
+pub fn host_port(address: &str) -> Result<(String, u16), CliError> {
+    let strange = || CliError::failed(format!("the gate's address {} is not understood", clean(address)));
+    let (host, port) = address.rsplit_once(':').ok_or_else(strange)?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let port: u16 = port.parse().map_err(|_| strange())?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');
+    if host.is_empty() || host.starts_with('-') || !host.chars().all(plain) {
+        return Err(strange());
+    }
+    Ok((host.to_owned(), port))
+}
+
+/// The account that is meant: the one that is named, or else the only one, or the only one that is open now.
+///
+/// # Errors
+/// It is not clear which; or the target is unknown, or speaks something else.
+pub async fn account_on(
+    client: &Client,
+    target: &str,
+    protocol: &str,
+    named: Option<&str>,
+) -> Result<String, CliError> {
+    if let Some(account) = named {
+        return Ok(account.to_owned());
+    }
     let name = target.split_once('/').map_or(target, |(name, _)| name);
     let targets: Vec<Target> = client.list(&["targets"], &[]).await?.read()?;
     let Some(found) = targets.iter().find(|target| target.name == name) else {
@@ -98,6 +115,15 @@ async fn only_account(client: &Client, target: &str) -> Result<String, CliError>
         let unknown = format!("no target `{}` is known that you may reach or ask for", clean(name));
         return Err(CliError::failed(unknown).hint(hint));
     };
+    if found.protocol != protocol {
+        let command = if found.protocol == "ssh" { "ssh" } else { "psql" };
+        return Err(CliError::usage(format!(
+            "the target `{}` speaks {}",
+            clean(name),
+            clean(&found.protocol)
+        ))
+        .hint(format!("type `curfew {command} {}`", clean(target))));
+    }
     let open: Vec<_> = found.accounts.iter().filter(|account| account.grant.is_some()).collect();
     match (open.as_slice(), found.accounts.as_slice()) {
         ([one], _) => Ok(one.name.clone()),
@@ -155,7 +181,9 @@ mod tests {
 
     #[test]
     fn a_gate_cannot_send_psql_to_several_hosts_or_to_a_socket() {
-        for address in ["a,b:5432", "/tmp:5432", ":5432", "gate", "gate:99999", "a b:5432"] {
+        for address in
+            ["a,b:5432", "/tmp:5432", "-oProxyCommand=x:22", ":5432", "gate", "gate:99999", "a b:5432"]
+        {
             assert!(route(address, "orders").is_err(), "{address}");
         }
     }

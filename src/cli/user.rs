@@ -7,19 +7,19 @@ use std::process::ExitCode;
 use super::context::Context;
 use super::{
     CliError, approve, audit, cancel, connect, deny, extend, grants, identities, login, logout, psql,
-    request, requests, return_grant, revoke, sessions, signins, targets, whoami,
+    request, requests, return_grant, revoke, sessions, signins, ssh, targets, whoami,
 };
 
 /// Every command of a gate's users.
 #[derive(Debug, clap::Subcommand)]
 pub enum UserCommand {
-    /// Sign in to a gate, and get a client certificate for psql
+    /// Sign in to a gate, and get certificates for psql and ssh
     Login(login::Args),
-    /// Sign out: the certificate is worthless at once, and its sessions end
+    /// Sign out: the certificates are worthless at once, and their sessions end
     Logout(logout::Args),
     /// Who is signed in, with which roles, until when
     Whoami(whoami::Args),
-    /// What you can reach or ask for
+    /// What you can reach or ask for; for operators, what an SSH target needs
     Targets(targets::Args),
     /// Ask for access to a target
     Request(request::Args),
@@ -41,6 +41,10 @@ pub enum UserCommand {
     Revoke(revoke::Args),
     /// Run psql on a target, signed in by certificate
     Psql(psql::Args),
+    /// Run ssh on a target, signed in by certificate
+    Ssh(ssh::Args),
+    /// Targets as hosts for ssh, scp, sftp, rsync, git and the like
+    SshConfig(ssh::config::Args),
     /// How other programs connect to a target
     Connect(connect::Args),
     /// Sessions, live and past, and their recordings
@@ -49,6 +53,8 @@ pub enum UserCommand {
     Audit(audit::Args),
     /// Where you are signed in
     Signins(signins::Args),
+    /// SSH keys that are bound to sign-ins
+    Keys(ssh::keys::Args),
     /// Who ever signed in
     Identities(identities::Args),
 }
@@ -80,10 +86,13 @@ impl UserCommand {
             Self::Return(args) => return_grant::run(args, cx).await,
             Self::Revoke(args) => revoke::run(args, cx).await,
             Self::Psql(args) => psql::run(args, cx).await,
+            Self::Ssh(args) => ssh::run(args, cx).await,
+            Self::SshConfig(args) => ssh::config::run(args, cx).await,
             Self::Connect(args) => connect::run(args, cx).await,
             Self::Sessions(args) => sessions::run(args, cx).await,
             Self::Audit(args) => audit::run(args, cx).await,
             Self::Signins(args) => signins::run(args, cx).await,
+            Self::Keys(args) => ssh::keys::run(args, cx).await,
             Self::Identities(args) => identities::run(args, cx).await,
         }
     }

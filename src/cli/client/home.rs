@@ -54,6 +54,21 @@ pub struct About {
     /// When the client certificate ends.
     #[serde(default)]
     pub certificate_ends_at: Option<Timestamp>,
+    /// Its SSH port, where it has one.
+    #[serde(default)]
+    pub ssh: Option<SshAbout>,
+}
+
+/// What is known about a gate's SSH port, and the certificate for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshAbout {
+    /// The host, as clients name it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// When the SSH certificate ends.
+    #[serde(default)]
+    pub certificate_ends_at: Option<Timestamp>,
 }
 
 impl Home {
@@ -73,6 +88,11 @@ impl Home {
     /// This very folder.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Self(folder.into())
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.0
     }
 
     /// The folder of one gate.
@@ -214,7 +234,17 @@ impl Saved {
     /// # Errors
     /// A file is there and can't be removed.
     pub fn forget(&self) -> Result<(), CliError> {
-        for name in [TOKEN, CERTIFICATE, KEY] {
+        self.remove(&[TOKEN, CERTIFICATE, KEY])
+    }
+
+    /// Where the file of this name is.
+    pub(in crate::cli) fn at(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Removes files of these names, where they are.
+    pub(in crate::cli) fn remove(&self, names: &[&str]) -> Result<(), CliError> {
+        for name in names {
             let path = self.folder.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot(&path, &error)),
@@ -224,7 +254,8 @@ impl Saved {
         Ok(())
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), CliError> {
+    /// Replaces the file of this name.
+    pub(in crate::cli) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), CliError> {
         write(&self.folder, name, bytes).map_err(|error| cannot(&self.folder.join(name), &error))
     }
 }
@@ -280,6 +311,7 @@ mod tests {
             email: None,
             signin_ends_at: None,
             certificate_ends_at: None,
+            ssh: Some(SshAbout { host: "gate".to_owned(), port: 22, certificate_ends_at: None }),
         };
         saved.save_gate("ca", &about).unwrap();
         saved.save_token(&Secret::new("t".to_owned())).unwrap();

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::url::GateUrl;
-pub use home::{About, Home, Saved, Trust};
+pub use home::{About, Home, Saved, SshAbout, Trust};
 pub use lines::Lines;
 
 use crate::cli::CliError;

@@ -1,4 +1,4 @@
-//! `curfew login`: makes sure of the gate, signs in, and fetches a client certificate.
+//! `curfew login`: makes sure of the gate, signs in, and fetches certificates for psql and ssh.
 //!
 //! Owns the order: nothing is saved about a gate that nobody vouched for, no token is asked for before that, and none
 //! is ever printed.
@@ -15,7 +15,7 @@ pub(super) use oauth::Metadata;
 use super::client::{About, Client, GateUrl, Trust, trust, wire};
 use super::context::Context;
 use super::output::{Output, Tone, answer, clean};
-use super::{CliError, certificate};
+use super::{CliError, certificate, ssh};
 
 /// Arguments of `curfew login`.
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,8 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
         trust: confirmed.trust,
         email: before.as_ref().and_then(|about| about.email.clone()),
         signin_ends_at: before.as_ref().and_then(|about| about.signin_ends_at),
-        certificate_ends_at: before.and_then(|about| about.certificate_ends_at),
+        certificate_ends_at: before.as_ref().and_then(|about| about.certificate_ends_at),
+        ssh: before.and_then(|about| about.ssh),
     };
     saved.save_gate(&confirmed.pem, &about)?;
 
@@ -86,19 +87,45 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
         email: me.identity.email.clone(),
         signin_ends_at: Some(me.signin.expires_at),
         certificate_ends_at: None,
+        ssh: None,
         ..about
     })?;
     let until = certificate::begin(&client, &saved).await?;
+    // Whoever came for psql is not kept out by what went wrong with ssh.
+    let ssh = ssh::certificate::begin(&client, &saved, cx).await;
     if args.json {
         return cx.out.raw(body.raw());
     }
     let out = &mut cx.out;
+    let ssh = match ssh {
+        Ok(held) => held,
+        Err(error) => {
+            out.note(format!("There is no certificate for ssh: {error}"))?;
+            None
+        }
+    };
     let who = out.paint(Tone::Strong, &clean(me.identity.shown()));
     out.line(format!("Signed in at {url} as {who}"))?;
     let ends = out.when(me.signin.expires_at);
     out.fact("until", ends)?;
     let ends = out.when(until);
     out.fact("psql", format!("signs in silently; its certificate ends {ends}, and `curfew psql` renews it"))?;
+    if let Some(held) = ssh {
+        let ends = out.when(held.ends);
+        out.fact(
+            "ssh",
+            format!("signs in silently through `curfew ssh-config`; its certificate ends {ends}"),
+        )?;
+        match held.agent {
+            ssh::Agent::Absent => {}
+            ssh::Agent::Holds => {
+                out.fact("agent", "holds the key for ssh, as long as its certificate is good")?
+            }
+            ssh::Agent::Refused(why) => {
+                out.note(format!("The SSH agent did not take the key ({why}); ssh reads it from its file."))?;
+            }
+        }
+    }
     out.fact("next", "type `curfew targets` to see what you can reach or ask for")
 }
 

@@ -191,7 +191,7 @@ impl Person {
         let (printed, aside) = (Printed::default(), Printed::default());
         let clock = ManualClock::at(NOW.parse().unwrap()).clock();
         let out = Output::to(printed.clone(), aside.clone(), clock);
-        let cx = Context { home: Home::at(folder.path().join("curfew")), out };
+        let cx = Context { home: Home::at(folder.path().join("curfew")), out, agent: None };
         Self { _folder: folder, cx, printed, aside }
     }
 
@@ -207,6 +207,7 @@ impl Person {
             email: Some("alice@example.com".to_owned()),
             signin_ends_at: Some("2026-11-22T02:00:00Z".parse().unwrap()),
             certificate_ends_at: Some("2026-11-21T15:22:00Z".parse().unwrap()),
+            ssh: None,
         };
         saved.save_gate(&authority.certificate_pem(), &about).unwrap();
         saved.save_token(&Secret::new(TOKEN.to_owned())).unwrap();

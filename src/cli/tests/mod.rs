@@ -6,3 +6,4 @@ mod help;
 mod http;
 mod login;
 mod sessions;
+mod ssh;

@@ -7,6 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -115,6 +116,23 @@ impl Sshd {
     /// When its file can't be written.
     pub fn authorize(&self, key: &str) -> Result<()> {
         private(&self.folder.path().join("authorized"), &format!("{}\n", key.trim()))
+    }
+
+    /// Puts these lines before those of its configuration, as the first value counts, and has it read them.
+    ///
+    /// # Errors
+    /// When sshd does not come back with them.
+    pub async fn configure(&self, lines: &str) -> Result<()> {
+        let path = self.folder.path().join("config");
+        let before = fs::read_to_string(&path)?;
+        private(&path, &format!("{lines}\n{before}"))?;
+        let listening =
+            || self.logs().lines().iter().filter(|line| line.text.contains("Server listening")).count();
+        let known = listening();
+        self.process.signal(Signal::HUP)?;
+        crate::until("sshd with other lines", LIMIT, async || (listening() > known).then_some(()))
+            .await
+            .map(drop)
     }
 
     /// What it has written.

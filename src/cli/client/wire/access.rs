@@ -64,6 +64,9 @@ pub struct Request {
     pub contract: String,
     /// What is asked for.
     pub target: String,
+    /// What it speaks.
+    #[serde(default)]
+    pub protocol: String,
     /// As whom.
     pub account: String,
     /// Who asks.

@@ -9,6 +9,6 @@ mod people;
 mod session;
 
 pub use access::{Grant, Offer, Request, Target, TargetAccount, Vote};
-pub use gate::{Authority, Certificate, Gate, Listener, PublicKey};
+pub use gate::{Authority, BoundKey, Certificate, Gate, Listener, PublicKey, SshFacts};
 pub use people::{Identity, Signin, Who, Whoami, WhoamiSignin};
 pub use session::{Cut, Recording, Session};

@@ -1,5 +1,6 @@
 //! Somebody who uses the gate: a browser, and a home folder for what `curfew login` keeps.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub struct Person {
     gate: String,
     binary: PathBuf,
     home: TempDir,
+    environment: Vec<(String, OsString)>,
     /// The person's browser.
     pub browser: Browser,
 }
@@ -34,6 +36,7 @@ impl Person {
             gate: gate.url(),
             binary: gate.options.binary.clone(),
             home,
+            environment: Vec::new(),
             browser,
         })
     }
@@ -42,6 +45,13 @@ impl Person {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// With a variable in the environment of their commands.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
     }
 
     /// The folder where `curfew` keeps what it knows.
@@ -55,6 +65,7 @@ impl Person {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("LC_ALL", "C.UTF-8").env("RUST_BACKTRACE", "1");
         command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path().join(".config"));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(args);
         command
     }
