@@ -28,6 +28,7 @@ mod wire;
 mod tests;
 
 pub use allow::WORDS;
+pub use target::check;
 
 use client::{Answer, Door, Front, Reply};
 use curfew_adapter::{Adapter, AdapterError, ClientIo, Ended, Gate, Peer, Protocol};

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// How long the key exchange and the sign-in may take together.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A silent target is asked for a sign of life this often, and is gone after three without one.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -46,16 +46,7 @@ pub async fn connect(session: &Session) -> Result<Target, Box<Failure>> {
     let shut = Shut(socket.handle());
     let source = socket.local_addr().map_err(|error| Failure::unreachable(name, error))?.ip();
     let (flow, side) = (Arc::new(Flow::default()), Arc::new(Side::default()));
-    let config = Config {
-        client_id: algorithms::identification(),
-        window_size: WINDOW,
-        maximum_packet_size: PACKET,
-        preferred: algorithms::for_targets(keyring.key_algorithms(), keyring.certificate_algorithms()),
-        keepalive_interval: Some(KEEPALIVE),
-        keepalive_max: 3,
-        nodelay: true,
-        ..Config::default()
-    };
+    let config = config(&keyring);
     let back = Back::new(keyring, side.clone(), flow.clone());
     let connecting = async {
         let stream = Wire::new(socket, flow.clone());
@@ -71,4 +62,18 @@ pub async fn connect(session: &Session) -> Result<Target, Box<Failure>> {
     let connected = timeout(PATIENCE, connecting).await;
     let handle = connected.map_err(|_| Failure::unreachable(name, "no SSH within 20 seconds"))??;
     Ok(Target { handle, flow, side, socket: shut })
+}
+
+/// How SSH is spoken to a target of which these keys are known.
+pub(super) fn config(keyring: &HostKeyring) -> Config {
+    Config {
+        client_id: algorithms::identification(),
+        window_size: WINDOW,
+        maximum_packet_size: PACKET,
+        preferred: algorithms::for_targets(keyring.key_algorithms(), keyring.certificate_algorithms()),
+        keepalive_interval: Some(KEEPALIVE),
+        keepalive_max: 3,
+        nodelay: true,
+        ..Config::default()
+    }
 }

@@ -87,7 +87,7 @@ fn extensions(allow: &Allow) -> Vec<&'static str> {
     extensions
 }
 
-async fn with_password(
+pub(super) async fn with_password(
     handle: &mut Handle<Back>,
     account: &str,
     password: &str,
@@ -129,13 +129,21 @@ async fn rsa_hash(handle: &Handle<Back>, rsa: bool) -> Option<HashAlg> {
     handle.best_supported_rsa_hash().await.ok().flatten().flatten().or(Some(HashAlg::Sha256))
 }
 
-async fn with_key(handle: &mut Handle<Back>, account: &str, key: PrivateKey) -> Result<AuthResult, String> {
+pub(super) async fn with_key(
+    handle: &mut Handle<Back>,
+    account: &str,
+    key: PrivateKey,
+) -> Result<AuthResult, String> {
     let hash = rsa_hash(handle, key.algorithm().is_rsa()).await;
     let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
     handle.authenticate_publickey(account, key).await.map_err(|e| e.to_string())
 }
 
-async fn with_agent(handle: &mut Handle<Back>, account: &str, path: &Path) -> Result<AuthResult, String> {
+pub(super) async fn with_agent(
+    handle: &mut Handle<Back>,
+    account: &str,
+    path: &Path,
+) -> Result<AuthResult, String> {
     let mut agent = AgentClient::connect_uds(path).await.map_err(|e| format!("the agent: {e}"))?;
     let identities = agent.request_identities().await.map_err(|e| format!("the agent: {e}"))?;
     let mut last = Err("the agent holds no key".to_owned());

@@ -1,5 +1,8 @@
 //! `curfew targets`: what one may reach now, or ask for, and under which contract.
 
+mod add_ssh;
+mod check;
+
 use std::time::Duration;
 
 use super::CliError;
@@ -10,9 +13,20 @@ use crate::toml_doc::show_duration;
 
 /// Arguments of `curfew targets`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<TargetsCommand>,
     #[command(flatten)]
     common: Common,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum TargetsCommand {
+    /// What an SSH host's sshd_config and the gate's configuration need, to be pasted; nothing is changed
+    AddSsh(add_ssh::Args),
+    /// Connect to an SSH target as the gate would, on the gate's machine, and say what is still open
+    Check(check::Args),
 }
 
 /// Runs it.
@@ -20,12 +34,19 @@ pub struct Args {
 /// # Errors
 /// Refused, or not reached.
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
+    match args.command {
+        Some(TargetsCommand::AddSsh(args)) => return add_ssh::run(args, cx).await,
+        Some(TargetsCommand::Check(args)) => return check::run(args, cx).await,
+        None => {}
+    }
     let list = cx.client(&args.common)?.list(&["targets"], &[]).await?;
     if args.common.json {
         return cx.out.raw(&list.json());
     }
     let mut table = Table::new(&["target", "account", "now", "contract", "at most", "ask"]);
+    let mut speaks_ssh = false;
     for target in list.read::<Target>()? {
+        speaks_ssh |= target.protocol == "ssh";
         for account in &target.accounts {
             let now = match &account.grant {
                 Some(_) => Cell::toned("open", Tone::Good),
@@ -45,7 +66,9 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     let open = !table.is_empty();
     cx.out.table(&table, "No contract lets you reach or ask for any target.")?;
     if open && cx.out.is_terminal() {
-        cx.out.note("\nAsk with `curfew request TARGET --as ACCOUNT`, connect with `curfew psql TARGET`.")?;
+        let or_ssh = if speaks_ssh { " or `curfew ssh TARGET`" } else { "" };
+        let ask = "Ask with `curfew request TARGET --as ACCOUNT`, connect with `curfew psql TARGET`";
+        cx.out.note(format!("\n{ask}{or_ssh}."))?;
     }
     Ok(())
 }
