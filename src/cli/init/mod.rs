@@ -169,11 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn the_target_in_the_comments_is_right_too() {
+    fn the_targets_in_the_comments_are_right_too() {
         let folder = tempfile::tempdir().unwrap();
         let authority = curfew_certs::Authority::generate(now()).unwrap();
         fs::create_dir(folder.path().join("ca")).unwrap();
         fs::write(folder.path().join("ca/internal.pem"), authority.certificate_pem()).unwrap();
+        fs::write(folder.path().join("known_hosts"), "").unwrap();
         let mut within = false;
         let mut lines = Vec::new();
         for line in CONFIG.replace("{public_url}", EXAMPLE_URL).lines() {
@@ -184,6 +185,7 @@ mod tests {
             .unwrap_or_else(|problems| panic!("{problems}"));
         let contract = crate::contract::Contract::parse("first.toml", CONTRACT).unwrap();
         let facts = config.target("orders").unwrap().facts();
+        assert_eq!(config.target("web-1").unwrap().protocol, curfew_adapter::Protocol::Ssh);
         assert!(contract.is_about(&facts) && contract.what.accounts.contains("orders_read"));
     }
 
