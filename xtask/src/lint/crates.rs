@@ -14,13 +14,15 @@ const SHIPPED: [&str; 5] = ["curfew", "curfew-adapter", "curfew-certs", "curfew-
 const BANNED: [&str; 5] = ["native-tls", "openssl", "openssl-sys", "ring", "schannel"];
 
 /// RustCrypto and its kin; among themselves they may depend as they like.
-const FAMILY: [&str; 41] = [
+const FAMILY: [&str; 54] = [
     "aead",
     "aes",
     "aes-gcm",
     "argon2",
+    "bcrypt-pbkdf",
     "blake2",
     "block-buffer",
+    "blowfish",
     "cbc",
     "chacha20",
     "chacha20poly1305",
@@ -28,6 +30,7 @@ const FAMILY: [&str; 41] = [
     "cpufeatures",
     "crypto-bigint",
     "crypto-common",
+    "crypto-primes",
     "ctr",
     "curve25519-dalek",
     "der",
@@ -42,19 +45,29 @@ const FAMILY: [&str; 41] = [
     "group",
     "hkdf",
     "hmac",
+    "kem",
     "md-5",
+    "ml-kem",
     "p256",
     "p384",
+    "p521",
     "pbkdf2",
     "pkcs1",
+    "pkcs5",
     "pkcs8",
     "poly1305",
+    "polyval",
     "rfc6979",
     "rsa",
+    "salsa20",
     "scrypt",
     "sha1",
     "sha2",
     "sha3",
+    "shake",
+    "ssh-cipher",
+    "ssh-encoding",
+    "ssh-key",
     "x25519-dalek",
 ];
 
@@ -62,7 +75,18 @@ const FAMILY: [&str; 41] = [
 const KIN: [&str; 7] = ["primefield", "primeorder", "sec1", "signature", "spki", "universal-hash", "wnaf"];
 
 /// Who may bring what, and why that is so.
-const ALLOWED: [(&str, &[&str], &str); 5] = [
+const ALLOWED: [(&str, &[&str], &str); 8] = [
+    (
+        "curfew-certs",
+        &["ssh-key"],
+        "SSH keys and certificates, their encoding and Ed25519; there is no other well-kept library",
+    ),
+    (
+        "russh",
+        &RUSSH,
+        "SSH: ciphers, key exchange and MACs run on aws-lc-rs; keys, their files and ML-KEM are RustCrypto's in it",
+    ),
+    ("russh-cryptovec", &["ssh-encoding"], "buffers of russh"),
     (
         "openidconnect",
         &["ed25519-dalek", "hmac", "p256", "p384", "rsa", "sha2"],
@@ -77,6 +101,44 @@ const ALLOWED: [(&str, &[&str], &str); 5] = [
         &["chacha20", "cpufeatures"],
         "the random numbers of libraries; our own keys come from aws-lc-rs",
     ),
+];
+
+/// What russh brings; it can't be had without.
+const RUSSH: [&str; 34] = [
+    "aes",
+    "cbc",
+    "cipher",
+    "crypto-bigint",
+    "ctr",
+    "curve25519-dalek",
+    "der",
+    "digest",
+    "ecdsa",
+    "ed25519-dalek",
+    "elliptic-curve",
+    "ghash",
+    "hmac",
+    "ml-kem",
+    "p256",
+    "p384",
+    "p521",
+    "pbkdf2",
+    "pkcs1",
+    "pkcs5",
+    "pkcs8",
+    "polyval",
+    "rsa",
+    "salsa20",
+    "scrypt",
+    "sec1",
+    "sha1",
+    "sha2",
+    "sha3",
+    "signature",
+    "spki",
+    "ssh-encoding",
+    "ssh-key",
+    "universal-hash",
 ];
 
 /// Checks what `cargo tree` says is built into what is shipped. (`cargo metadata` also lists optional dependencies

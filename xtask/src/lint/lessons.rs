@@ -47,8 +47,9 @@ fn exists(sources: &Sources, test: &str) -> bool {
 /// A function that a `#[test]` or the like stands above, with only attributes and comments between.
 fn is_test(text: &str, header: &str) -> bool {
     text.match_indices(header).any(|(at, _)| {
-        let above = text.get(..at).unwrap_or_default();
-        let lines = above.lines().rev().skip(1).map(str::trim);
+        let before = text.get(..at).unwrap_or_default();
+        let above = before.rfind('\n').and_then(|end| before.get(..end)).unwrap_or_default();
+        let lines = above.lines().rev().map(str::trim);
         let near = lines.take_while(|line| line.starts_with("#[") || line.starts_with("//"));
         near.into_iter().any(|line| line.starts_with("#[test") || line.starts_with("#[tokio::test"))
     })
