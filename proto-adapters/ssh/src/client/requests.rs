@@ -216,9 +216,10 @@ impl Live {
         }
         // Known before the target answers: a connection may come right behind its answer.
         self.reverses.add(address, port);
-        match within(&self.lease, self.target.tcpip_forward(address, port)).await {
-            Some(Ok(0)) => Some(port),
-            Some(Ok(chosen)) => {
+        let asking = timeout(PATIENCE, self.target.tcpip_forward(address, port));
+        match within(&self.lease, asking).await {
+            Some(Ok(Ok(0))) => Some(port),
+            Some(Ok(Ok(chosen))) => {
                 self.reverses.remove(address, port);
                 self.reverses.add(address, chosen);
                 Some(chosen)
@@ -232,10 +233,7 @@ impl Live {
 
     /// The port is not wanted any more.
     pub async fn cancel_reverse(&self, address: &str, port: u32) -> bool {
-        self.reverses.remove(address, port)
-            && matches!(
-                within(&self.lease, self.target.cancel_tcpip_forward(address, port)).await,
-                Some(Ok(()))
-            )
+        let asking = timeout(PATIENCE, self.target.cancel_tcpip_forward(address, port));
+        self.reverses.remove(address, port) && matches!(within(&self.lease, asking).await, Some(Ok(Ok(()))))
     }
 }
