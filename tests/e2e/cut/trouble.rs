@@ -119,7 +119,7 @@ async fn a_machine_that_slept_through_the_end_lets_no_byte_pass_when_it_wakes() 
     wire.until(b'Z').await.unwrap();
     let clock = Clock::read();
     let end = clock.instant(grant["ends_at"].as_str().unwrap()).unwrap();
-    world.gate.freeze().unwrap();
+    world.gate.freeze().await.unwrap();
     // Sent in time, and still unread when the end comes.
     wire.query("select 'late'").await.unwrap();
     tokio::time::sleep_until((end + Duration::from_millis(200)).into()).await;

@@ -36,7 +36,7 @@ async fn teleport_13_4_0_every_kind_of_token_at_every_endpoint() {
     let http = Browser::new().unwrap();
     let document = http.get(&world.gate.page("/api/v1/openapi.json")).await.unwrap();
     let document: serde_json::Value = serde_json::from_str(&document.body).unwrap();
-    let open = ["/api/v1/ca", "/api/v1/keys", "/api/v1/gate", "/api/v1/openapi.json"];
+    let open = ["/api/v1/ca", "/api/v1/keys", "/api/v1/gate", "/api/v1/openapi.json", "/api/v1/ssh"];
     let mut asked = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {

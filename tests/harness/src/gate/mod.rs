@@ -242,12 +242,22 @@ impl Gate {
         self.process()?.signal(Signal::TERM)
     }
 
-    /// Stops its clock of events: nothing runs until [`Gate::thaw`], as on a suspended machine.
+    /// Stops its clock of events: when this returns, none of its threads runs until [`Gate::thaw`], as on a suspended
+    /// machine.
     ///
     /// # Errors
     /// While it is stopped.
-    pub fn freeze(&self) -> Result<()> {
-        self.process()?.signal(Signal::STOP)
+    pub async fn freeze(&self) -> Result<()> {
+        self.process()?.signal(Signal::STOP)?;
+        // The signal reaches one thread, which stops the others: for a moment they still run.
+        let tasks = PathBuf::from(format!("/proc/{}/task", self.pid()?));
+        let still = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(task.ok()?.path().join("stat")).ok()?;
+            // The state stands behind the name, which is in brackets (proc(5)).
+            stat.rsplit_once(") ")?.1.starts_with('T').then_some(())
+        };
+        let all = async || std::fs::read_dir(&tasks).ok()?.map(still).collect::<Option<()>>();
+        crate::until("every thread of the gate to stand still", LIMIT, all).await.map(drop)
     }
 
     /// Ends [`Gate::freeze`].
