@@ -10,8 +10,6 @@ use super::parts::Parts;
 use super::tour::{json, say, text};
 
 const LIMIT: Duration = Duration::from_secs(15);
-/// What the cut has to find and end.
-const SLEEP: &str = "sleep 86399";
 /// The command must be gone from the target's processes by then.
 const GONE: Duration = Duration::from_secs(3);
 
@@ -20,6 +18,8 @@ pub struct Shell<'a> {
     parts: &'a Parts,
     ssh: Ssh,
     user: String,
+    /// What the cut has to find and end; no other tour on this machine sleeps as long.
+    sleep: String,
     alice: &'a Person,
     bob: &'a Person,
     erin: &'a Person,
@@ -29,7 +29,8 @@ impl<'a> Shell<'a> {
     /// Nothing is started yet.
     pub fn new(parts: &'a Parts, alice: &'a Person, bob: &'a Person, erin: &'a Person) -> Result<Self> {
         let (ssh, user) = parts.ssh()?;
-        Ok(Self { parts, ssh, user, alice, bob, erin })
+        let sleep = format!("sleep {}", 86_400 + std::process::id());
+        Ok(Self { parts, ssh, user, sleep, alice, bob, erin })
     }
 
     /// Plays it.
@@ -113,21 +114,28 @@ impl<'a> Shell<'a> {
     }
 
     async fn killed(&self) -> Result<()> {
-        let mut command = self.ssh.spawn(&self.user, ["-o", "BatchMode=yes", "--", SLEEP])?;
-        until("the command to run", LIMIT, async || running(SLEEP).then_some(())).await?;
+        // On a terminal: sshd passes no signals to commands of root, which whoever plays the demo may well be.
+        let sleep = self.sleep.as_str();
+        let words = ["-t", "-o", "BatchMode=yes", "--", sleep];
+        let mut terminal = self.ssh.terminal(&self.user, words)?;
+        until("the command to run", LIMIT, async || running(sleep).then_some(())).await?;
         let grants = json(&self.alice.curfew(["grants", "--json"]).await?.success()?.stdout)?;
         let held = grants.get("items").and_then(serde_json::Value::as_array).context("no grants")?;
         let grant = held.iter().find(|grant| grant["target"] == "web" && grant["state"] == "active");
         let grant = text(grant.context(format!("alice has no grant for web: {grants}"))?, "id")?.to_owned();
         let begun = Instant::now();
         self.bob.curfew(["revoke", &grant, "--reason", "the incident is over"]).await?.success()?;
-        until("the command to end", GONE, async || (!running(SLEEP)).then_some(())).await?;
+        until("the command to end", GONE, async || (!running(sleep)).then_some(())).await?;
         let gone = millis(begun, Instant::now());
-        let status = command.ended(LIMIT).await?;
-        let told = command.logs().text(curfew_harness::process::Stream::Err);
-        let sentence = told.lines().find(|line| line.contains("has ended"));
-        let sentence = sentence.context(format!("ssh was not told why ({status}): {told}"))?;
-        say("killed", &format!("`{SLEEP}` was gone {gone:.0} ms after `curfew revoke` began: {sentence}"));
+        terminal.wait_for("access to web", LIMIT).await?;
+        let sentence = terminal.wait_for("\n", LIMIT).await?;
+        say(
+            "killed",
+            &format!(
+                "`{sleep}` was gone {gone:.0} ms after `curfew revoke` began: access to web{}",
+                sentence.trim_end()
+            ),
+        );
         Ok(())
     }
 
@@ -141,7 +149,7 @@ impl<'a> Shell<'a> {
             events.push_str(&self.erin.curfew(["sessions", "export", id]).await?.success()?.stdout);
             count += 1;
         }
-        for wanted in ["shell-42", "\"echo silent\"", "report", SLEEP] {
+        for wanted in ["shell-42", "\"echo silent\"", "report", &self.sleep] {
             if !events.contains(wanted) {
                 return Err(Error::new(format!("the recordings lack {wanted}:\n{events}")));
             }
