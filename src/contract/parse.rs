@@ -66,6 +66,9 @@ fn contract(root: &Section<'_>, text: &str) -> Option<Contract> {
     let end = root.optional_table("end", end).unwrap_or_default();
     let record = root.optional_table("record", record).unwrap_or_default();
     not_yet(root, &["ramp"]);
+    if let Some(what) = &what {
+        for_adapters_with_words(root, what, &record);
+    }
     let (name, description) = head?;
     Some(Contract {
         name,
@@ -80,6 +83,21 @@ fn contract(root: &Section<'_>, text: &str) -> Option<Contract> {
         text: Arc::from(text),
         hash: ContractHash::of(text),
     })
+}
+
+/// `results` and `input` mean nothing yet where the adapter has no words of its own, so the contract must say that it is
+/// for one that has.
+fn for_adapters_with_words(root: &Section<'_>, what: &What, record: &Record) {
+    let has = what.targets.protocol.is_some_and(|protocol| crate::adapters::words(protocol).is_some());
+    if has || (record.results == ResultPolicy::None && !record.input) {
+        return;
+    }
+    let known: Vec<_> =
+        crate::adapters::WORDS.iter().map(|words| format!("`protocol = \"{}\"`", words.protocol)).collect();
+    root.problem(format!(
+        "`results` and `input` in [record] are known for some protocols only: write {} into `targets`, or take them out",
+        known.join(" or ")
+    ));
 }
 
 /// Keys of the language that this version does not have.

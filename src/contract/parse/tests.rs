@@ -154,3 +154,22 @@ fn an_unknown_protocol_gets_a_suggestion() {
     let said = problems(&with(r#""postgres""#, r#""postgresql""#));
     assert!(said.ends_with("did you mean \"postgres\"?\n"), "{said}");
 }
+
+#[test]
+fn what_only_some_adapters_record_is_refused_for_the_others() {
+    let with = |targets: &str, record: &str| {
+        let text = ORDERS_DEBUG.replace("[record]", &format!("[record]\n{record}"));
+        let at = text.find("targets").unwrap();
+        let end = at + text[at..].find('\n').unwrap();
+        Contract::parse("c.toml", &text.replace(&text[at..end], &format!("targets = {targets}")))
+    };
+    let postgres = "{ protocol = \"postgres\", labels = { env = \"prod\" } }";
+    let ssh = "{ protocol = \"ssh\", labels = { env = \"prod\" } }";
+    for record in ["results = \"full\"", "input = true"] {
+        let refused = with(postgres, record).unwrap_err().to_string();
+        assert!(refused.contains("protocol = \"ssh\""), "{refused}");
+        assert!(with("{ names = [\"orders\"] }", record).is_err());
+        assert!(with(ssh, record).is_ok());
+    }
+    assert!(with(postgres, "results = \"none\"\ninput = false").is_ok());
+}
