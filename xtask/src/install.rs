@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use curfew_harness::sshd::ACCOUNT;
 use curfew_harness::{Context, Error, Result, repository};
 
 use crate::run::{command, output, run, works};
@@ -14,6 +15,7 @@ const NODE: u32 = 20;
 /// Installs what is missing.
 pub fn install() -> Result<()> {
     packages(missing())?;
+    account()?;
     node_version()?;
     for folder in ["tests/fixtures/oidc-provider", "tests/browser"] {
         node_modules(&repository().join(folder))?;
@@ -24,6 +26,7 @@ pub fn install() -> Result<()> {
 /// Installs what the demo needs, which is less.
 pub fn for_demo() -> Result<()> {
     packages(missing())?;
+    account()?;
     node_version()?;
     node_modules(&repository().join("tests/fixtures/oidc-provider"))
 }
@@ -63,7 +66,7 @@ fn packages(missing: Vec<&str>) -> Result<()> {
         return Ok(());
     }
     let install = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
-    if output(command("id").arg("-u"))?.trim() != "0" {
+    if !root()? {
         return Err(Error::new(format!("some programs are missing; please run:\n\n    sudo {install}\n")));
     }
     run(command("apt-get").arg("update").arg("-q"))?;
@@ -71,6 +74,20 @@ fn packages(missing: Vec<&str>) -> Result<()> {
     let program = words.next().context("an empty command")?;
     // The packages' own services are not wanted here: tests start what they need.
     run(command(program).args(words).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1"))
+}
+
+/// Whom root's shells through the gate belong to. With `*` it has no password, and is not locked either: a locked one may
+/// not log in at all.
+fn account() -> Result<()> {
+    if works("id", &[ACCOUNT]) || !root()? {
+        return Ok(());
+    }
+    let add = ["--create-home", "--shell", "/bin/bash", "--password", "*", ACCOUNT];
+    run(command("useradd").args(add))
+}
+
+fn root() -> Result<bool> {
+    Ok(output(command("id").arg("-u"))?.trim() == "0")
 }
 
 fn node_version() -> Result<()> {

@@ -100,8 +100,8 @@ async fn rsync_and_git_know_the_written_hosts_by_their_names() {
     assert_eq!(fs::read_to_string(there.join("file")).unwrap(), "as it is");
 
     let bare = scene.sshd.folder().join("bare.git");
-    let args = ["init", "-q", "--bare", text(&bare)].map(OsString::from);
-    desk.ssh.program("git", args).await.unwrap().success().unwrap();
+    let init = format!("git init -q --bare {}", bare.display());
+    desk.runs("ssh", ["web.curfew", &init]).await.success().unwrap();
     let (option, url) = (format!("core.sshCommand={shell}"), format!("ssh://web.curfew{}", bare.display()));
     let clone = desk.ssh.path("clone");
     let args = ["-c", &option, "clone", "-q", &url, text(&clone)].map(OsString::from);

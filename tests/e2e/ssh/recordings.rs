@@ -60,8 +60,7 @@ async fn a_shell_is_watched_played_exported_and_found() {
 async fn a_file_transfer_is_found_by_its_path_and_played_line_by_line() {
     let scene = Scene::at_once("").await;
     let (_alice, ssh) = scene.alice().await;
-    let there = scene.sshd.folder().join("quarterly-figures");
-    std::fs::write(&there, "contents").unwrap();
+    let there = scene.sshd.write("quarterly-figures", "contents").unwrap();
     let batch = ssh.path("batch");
     std::fs::write(&batch, format!("get {} {}\n", there.display(), ssh.path("got").display())).unwrap();
     let mut args = ssh.options();

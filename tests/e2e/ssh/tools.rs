@@ -69,8 +69,7 @@ async fn scp_and_sftp_carry_files_both_ways() {
 async fn sftp_for_reading_changes_nothing() {
     let scene = Scene::at_once("allow = [\"sftp:read\"]").await;
     let (_alice, ssh) = scene.alice().await;
-    let file = scene.sshd.folder().join("file");
-    std::fs::write(&file, "as it was").unwrap();
+    let file = scene.sshd.write("file", "as it was").unwrap();
     let (batch, got, mine) = (ssh.path("batch"), ssh.path("got"), ssh.path("mine"));
     std::fs::write(&mine, "changed").unwrap();
     let user = format!("User={}", scene.user());
@@ -123,7 +122,8 @@ async fn rsync_and_git_work_unchanged() {
     assert!(std::fs::read(there.join("deep/er/7")).unwrap() == vec![7; 10_000]);
 
     let bare = scene.sshd.folder().join("bare.git");
-    ssh.program("git", words(["init", "-q", "--bare", &text(&bare)])).await.unwrap().success().unwrap();
+    let init = format!("git init -q --bare {}", text(&bare));
+    ssh.run(&scene.user(), [init.as_str()]).await.unwrap().success().unwrap();
     let clone = ssh.path("clone");
     let from = format!("{}:{}", ssh.host(), bare.display());
     let command = format!("core.sshCommand={shell}");

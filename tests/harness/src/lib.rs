@@ -20,6 +20,7 @@ pub mod provider;
 pub mod psql;
 pub mod pty;
 mod root;
+mod scratch;
 pub mod ssh;
 pub mod sshd;
 pub mod tap;

@@ -9,18 +9,21 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
-use tokio::process::Command;
 
 use crate::error::{Context, Error, Result};
 use crate::port::{ATTEMPTS, free_port};
 use crate::process::{self, Logs, Process, Stop};
 use crate::psql::run;
+use crate::scratch::{is_root, own, scratch};
 
 const LIMIT: Duration = Duration::from_secs(60);
 /// Where Debian and others put it; it insists on an absolute path.
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// A running sshd, where whoever runs the tests may log in, with certificates of the authority that it was told of.
+/// Whom root's tests log in as: sshd passes no signals on in root's own sessions. `cargo xtask` makes the account.
+pub const ACCOUNT: &str = "deploy";
+
+/// A running sshd, where [`account`] may log in, with certificates of the authority that it was told of.
 pub struct Sshd {
     process: Process,
     address: SocketAddr,
@@ -36,14 +39,15 @@ impl Sshd {
     /// # Errors
     /// When openssh-server is not installed, or sshd ends at once.
     pub async fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("curfew-sshd-").tempdir()?;
+        let account = account().await?;
+        let folder = scratch("curfew-sshd-", guest())?;
         let at = |name: &str| folder.path().join(name);
         keygen(&at("host")).await?;
         let host_key = public_line(&at("host.pub"))?;
-        private(&at("trusted"), "")?;
-        private(&at("authorized"), "")?;
+        public(&at("trusted"), "")?;
+        public(&at("authorized"), "")?;
         // sshd confines itself to this folder before anybody is signed in; packages make it at boot.
-        if rustix::process::geteuid().is_root() {
+        if is_root() {
             fs::create_dir_all("/run/sshd")?;
         }
         for _ in 0..ATTEMPTS {
@@ -64,10 +68,6 @@ impl Sshd {
                 .find("that it listens", LIMIT, |line| line.text.contains("Server listening").then_some(()));
             match listening.await {
                 Ok(()) => {
-                    let account =
-                        String::from_utf8_lossy(&Command::new("id").arg("-un").output().await?.stdout)
-                            .trim()
-                            .to_owned();
                     let address = SocketAddr::from(([127, 0, 0, 1], port));
                     return Ok(Self { process, address, host_key, account, folder });
                 }
@@ -90,16 +90,27 @@ impl Sshd {
         &self.host_key
     }
 
-    /// Who may log in: whoever runs the tests.
+    /// Who may log in.
     #[must_use]
     pub fn account(&self) -> &str {
         &self.account
     }
 
-    /// Its folder, for files that tests let go back and forth.
+    /// Its folder, for files that tests let go back and forth: the account's.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Writes a file of this name into the folder, which the account may change, and says where it is.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> Result<PathBuf> {
+        let path = self.folder.path().join(name);
+        fs::write(&path, contents)?;
+        own(&path, guest())?;
+        Ok(path)
     }
 
     /// Certificates of this authority (one line) are believed from now on.
@@ -107,7 +118,7 @@ impl Sshd {
     /// # Errors
     /// When its file can't be written.
     pub fn trust(&self, authority: &str) -> Result<()> {
-        private(&self.folder.path().join("trusted"), &format!("{}\n", authority.trim()))
+        public(&self.folder.path().join("trusted"), &format!("{}\n", authority.trim()))
     }
 
     /// The key of this line may log in from now on.
@@ -115,7 +126,7 @@ impl Sshd {
     /// # Errors
     /// When its file can't be written.
     pub fn authorize(&self, key: &str) -> Result<()> {
-        private(&self.folder.path().join("authorized"), &format!("{}\n", key.trim()))
+        public(&self.folder.path().join("authorized"), &format!("{}\n", key.trim()))
     }
 
     /// Puts these lines before those of its configuration, as the first value counts, and has it read them.
@@ -161,7 +172,26 @@ pub fn public_line(path: &Path) -> Result<String> {
     Ok(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
 }
 
-fn private(path: &PathBuf, text: &str) -> Result<()> {
+/// The other account that sessions run as, where we are root.
+fn guest() -> Option<&'static str> {
+    is_root().then_some(ACCOUNT)
+}
+
+/// Who may log in: whoever runs the tests, or, where that is root, [`ACCOUNT`].
+async fn account() -> Result<String> {
+    let mut id = process::command("id", Stop::Kill, None);
+    id.arg("-un").args(guest());
+    let said = run(id, LIMIT).await?;
+    let missing = format!("there is no account {ACCOUNT} to log in to: `cargo xtask test` makes it");
+    Ok(said.success().context(missing)?.stdout.trim().to_owned())
+}
+
+/// sshd reads it as the account.
+fn public(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).context("writing for sshd")
+}
+
+fn private(path: &Path, text: &str) -> Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;

@@ -22,6 +22,7 @@ pub use server::program;
 
 use crate::error::{Context, Error, Result};
 use crate::port::{ATTEMPTS, free_port};
+use crate::scratch::{own, scratch};
 use server::{Folder, Server};
 
 /// How this Postgres differs from the usual one.
@@ -56,11 +57,11 @@ impl Postgres {
     /// As for [`Postgres::start`].
     pub async fn start_with(options: PostgresOptions) -> Result<Self> {
         let template = template::ready().await?;
-        let folder = server::scratch("curfew-pg-")?;
+        let folder = scratch("curfew-pg-", server::user())?;
         let data = Folder::new(folder.path());
         server::copy(&template, data.data()).await?;
         tls::write(folder.path())?;
-        server::own(folder.path())?;
+        own(folder.path(), server::user())?;
         let mut postgres = Self { server: None, options, port: 0, folder };
         for _ in 0..ATTEMPTS {
             postgres.port = free_port()?;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::error::{Context, Error, Result};
 use crate::process::{self, Logs, Process, Stop};
+use crate::scratch::is_root;
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -28,30 +28,7 @@ impl Folder {
 
 /// The user to run Postgres as: it refuses to be root.
 pub(super) fn user() -> Option<&'static str> {
-    rustix::process::geteuid().is_root().then_some("postgres")
-}
-
-/// A private scratch folder, with a path short enough for a Unix socket (107 bytes, unix(7)) and, where we are root,
-/// not below a home folder that the user `postgres` can't enter.
-pub(super) fn scratch(prefix: &str) -> Result<TempDir> {
-    let usual = tempfile::env::temp_dir();
-    let below = if user().is_some() || usual.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { usual };
-    let folder =
-        tempfile::Builder::new().prefix(prefix).tempdir_in(below).context("making a scratch folder")?;
-    own(folder.path())?;
-    Ok(folder)
-}
-
-/// Gives the folder and what is in it to whoever runs Postgres.
-pub(super) fn own(folder: &Path) -> Result<()> {
-    let Some(user) = user() else { return Ok(()) };
-    let status =
-        std::process::Command::new("chown").arg("-R").arg(format!("{user}:")).arg(folder).status()?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(Error::new(format!("chown to {user} failed: is Postgres installed?")))
-    }
+    is_root().then_some("postgres")
 }
 
 /// Copies a data folder, sharing blocks where the file system can.

@@ -12,6 +12,7 @@ use super::server::{self, Folder, Server};
 use crate::error::{Context, Error, Result};
 use crate::process::{self, Process, Stop, Stream};
 use crate::root;
+use crate::scratch::scratch;
 
 /// No durability: a test's data dies with it. The rest keeps a start quick and small.
 const SETTINGS: &str = "\
@@ -48,7 +49,7 @@ pub(super) async fn ready() -> Result<PathBuf> {
     if template.exists() {
         return Ok(template);
     }
-    let scratch = server::scratch("curfew-init-")?;
+    let scratch = scratch("curfew-init-", server::user())?;
     let folder = Folder::new(scratch.path());
     make(&folder, scratch.path()).await?;
     let unfinished = cache.join("postgres-unfinished");
