@@ -146,6 +146,12 @@ impl Sshd {
             .map(drop)
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.process.id()
+    }
+
     /// What it has written.
     #[must_use]
     pub fn logs(&self) -> &Logs {

@@ -2,8 +2,21 @@
 
 use std::fmt;
 
+use curfew_harness::{Error, Result};
+
 /// How far above its goal a count of system calls may be: a few belong to timers and to the recorder's wake-ups.
 const SLACK: f64 = 0.05;
+
+/// What is good.
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    /// Ours is at most this.
+    AtMost(f64),
+    /// Ours is at most so many times the peer's.
+    TimesAtMost(f64),
+    /// Ours is at least so many times the peer's.
+    TimesAtLeast(f64),
+}
 
 /// A figure of ours, beside a peer's where there is one, and the goal where there is one.
 #[derive(Clone, Debug)]
@@ -11,7 +24,7 @@ pub struct Figure {
     name: String,
     ours: f64,
     peer: Option<f64>,
-    goal: Option<f64>,
+    goal: Option<Goal>,
 }
 
 impl Figure {
@@ -27,29 +40,78 @@ impl Figure {
 
     /// At most this much is good.
     pub fn at_most(self, goal: f64) -> Self {
-        Self { goal: Some(goal), ..self }
+        Self { goal: Some(Goal::AtMost(goal)), ..self }
+    }
+
+    /// At most so many times the peer's is good.
+    pub fn times_at_most(self, goal: f64) -> Self {
+        Self { goal: Some(Goal::TimesAtMost(goal)), ..self }
+    }
+
+    /// At least so many times the peer's is good.
+    pub fn times_at_least(self, goal: f64) -> Self {
+        Self { goal: Some(Goal::TimesAtLeast(goal)), ..self }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        self.peer.map(|peer| self.ours / peer)
     }
 
     /// Whether it misses its goal.
     pub fn is_short(&self) -> bool {
-        self.goal.is_some_and(|goal| self.ours.is_nan() || self.ours > goal + SLACK)
+        // What could not be measured is no number, and no number is good.
+        let ratio = self.ratio().unwrap_or(f64::NAN);
+        let good = match self.goal {
+            None => true,
+            Some(Goal::AtMost(goal)) => self.ours <= goal + SLACK,
+            Some(Goal::TimesAtMost(goal)) => ratio <= goal,
+            Some(Goal::TimesAtLeast(goal)) => ratio >= goal,
+        };
+        !good
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let or_dash = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), short);
-        let ratio = self.peer.map(|peer| self.ours / peer);
+        let goal = match self.goal {
+            None => "-".to_owned(),
+            Some(Goal::AtMost(goal)) => short(goal),
+            Some(Goal::TimesAtMost(goal)) => format!("ratio<={}", short(goal)),
+            Some(Goal::TimesAtLeast(goal)) => format!("ratio>={}", short(goal)),
+        };
         write!(
             f,
             "bench {} ours={} peer={} ratio={} goal={} {}",
             self.name,
             short(self.ours),
             or_dash(self.peer),
-            or_dash(ratio),
-            or_dash(self.goal),
+            or_dash(self.ratio()),
+            goal,
             if self.is_short() { "short" } else { "ok" },
         )
+    }
+}
+
+/// Figures, told as they are measured.
+#[derive(Debug, Default)]
+pub struct Figures {
+    short: usize,
+}
+
+impl Figures {
+    /// Prints one.
+    pub fn tell(&mut self, figure: &Figure) {
+        println!("{figure}");
+        self.short += usize::from(figure.is_short());
+    }
+
+    /// Fails where one was short.
+    pub fn verdict(&self) -> Result<()> {
+        match self.short {
+            0 => Ok(()),
+            short => Err(Error::new(format!("{short} figures are short of their goals"))),
+        }
     }
 }
 
@@ -84,8 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn a_goal_may_be_set_by_the_peer() {
+        let fast = Figure::new("MB-per-s", 300.0).beside(200.0).times_at_least(1.5);
+        assert_eq!(fast.to_string(), "bench MB-per-s ours=300.0 peer=200.0 ratio=1.50 goal=ratio>=1.50 ok");
+        assert!(Figure::new("MB-per-s", 299.0).beside(200.0).times_at_least(1.5).is_short());
+        let late = Figure::new("ms", 1.4).beside(1.0).times_at_most(1.3);
+        assert_eq!(late.to_string(), "bench ms ours=1.40 peer=1.00 ratio=1.40 goal=ratio<=1.30 short");
+    }
+
+    #[test]
     fn what_could_not_be_measured_is_short() {
         assert!(Figure::new("idle", f64::NAN).at_most(60.0).is_short());
+        assert!(Figure::new("idle", 1.0).times_at_most(2.0).is_short());
+        assert!(Figure::new("idle", f64::NAN).beside(1.0).times_at_least(0.5).is_short());
     }
 
     #[test]

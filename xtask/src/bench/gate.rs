@@ -55,7 +55,7 @@ impl Bench {
 
     /// How alice connects: plain libpq with her certificate.
     pub fn client(&self) -> Result<Psql> {
-        let folder = self.kept()?;
+        let folder = kept(&self.alice)?;
         let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
         Ok(self
             .gate
@@ -63,12 +63,12 @@ impl Bench {
             .param("sslcert", &file("client.crt"))
             .param("sslkey", &file("client.key")))
     }
+}
 
-    /// The folder in which `curfew login` left the certificate.
-    fn kept(&self) -> Result<PathBuf> {
-        let folder = self.alice.home().join(".config/curfew");
-        let entries = std::fs::read_dir(&folder).context("what curfew login kept")?;
-        let mut folders = entries.flatten().map(|entry| entry.path());
-        folders.find(|path| path.join("client.crt").exists()).context("no client certificate was kept")
-    }
+/// The folder in which `curfew login` left a person's certificates.
+pub fn kept(person: &Person) -> Result<PathBuf> {
+    let folder = person.home().join(".config/curfew");
+    let entries = std::fs::read_dir(&folder).context("what curfew login kept")?;
+    let mut folders = entries.flatten().map(|entry| entry.path());
+    folders.find(|path| path.join("client.crt").exists()).context("no client certificate was kept")
 }

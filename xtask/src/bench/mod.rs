@@ -2,12 +2,15 @@
 //! runs are interleaved and medians compared, because throughput swings with whatever else the machine does.
 
 mod calls;
+mod crowd;
+mod cut;
 mod figure;
 mod gate;
 mod pgbench;
 mod postgres;
 mod relay;
 mod shapes;
+mod ssh;
 mod usage;
 
 use std::path::PathBuf;
@@ -29,6 +32,14 @@ pub enum Bench {
         #[arg(long)]
         quick: bool,
     },
+    /// The same for SSH, beside an sshd itself and beside `ssh -J` over another.
+    Ssh {
+        /// With a tenth of the data.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// How long after a revocation the last byte passes, with up to a thousand live sessions.
+    Cut,
 }
 
 /// Builds and measures.
@@ -41,6 +52,8 @@ pub fn bench(what: Bench) -> Result<()> {
             match what {
                 Bench::Shapes => shapes::shapes().await,
                 Bench::Postgres { quick } => postgres::postgres(quick).await,
+                Bench::Ssh { quick } => ssh::ssh(quick).await,
+                Bench::Cut => cut::cut().await,
             }
         };
         tokio::select! {

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use curfew_harness::{Context, Error, Process, Psql, Result};
+use curfew_harness::{Context, Process, Psql, Result};
 
 use super::calls::{self, Calls};
-use super::figure::{Figure, median};
+use super::figure::{Figure, Figures, median};
 use super::gate::Bench;
 use super::pgbench::{self, MODES, Mode};
 use super::relay::{self, Relay, Series};
@@ -44,11 +44,8 @@ pub async fn postgres(quick: bool) -> Result<()> {
     let binary = release("curfew", "curfew")?;
     let bare = release("curfew-benches", "curfew-benches")?;
     let bench = Bench::start(&binary, pgbench::postgres().await?).await?;
-    let mut figures = Vec::new();
-    let mut tell = |figure: Figure| {
-        println!("{figure}");
-        figures.push(figure);
-    };
+    let mut figures = Figures::default();
+    let mut tell = |figure: Figure| figures.tell(&figure);
     // First, while no memory has been given back that idle sessions could use again.
     tell(Figure::new("idle-session-KiB", idle(&bench).await?).at_most(IDLE_KIB));
     let bare = Relay::start(&bare, "thread", &bench.postgres).await?;
@@ -71,8 +68,7 @@ pub async fn postgres(quick: bool) -> Result<()> {
     let [cpu, ours, peer] = connections(&bench, pace).await?;
     tell(Figure::new("connections-per-s", ours).beside(peer));
     tell(Figure::new("cpu-ms-per-connection", cpu));
-    let short = figures.iter().filter(|figure| figure.is_short()).count();
-    if short > 0 { Err(Error::new(format!("{short} figures are short of their goals"))) } else { Ok(()) }
+    figures.verdict()
 }
 
 /// What was measured under one kind of load: through the gate, through a relay that does nothing, straight.

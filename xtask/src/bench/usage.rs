@@ -7,11 +7,42 @@ use curfew_harness::{Context, Result};
 /// Seconds of CPU, in user and kernel mode, of all threads of `pid` since it started.
 pub fn cpu_seconds(pid: i32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
-    let ticks = ticks(&stat).context(format!("no times in {stat:?}"))?;
-    // Both are far below 2^52.
-    #[expect(clippy::cast_precision_loss, reason = "ticks of minutes")]
-    let seconds = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
-    Ok(seconds)
+    let ticks = ticks(&stat, 2).context(format!("no times in {stat:?}"))?;
+    Ok(in_seconds(ticks))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "ticks of minutes, far below 2^52")]
+fn in_seconds(ticks: u64) -> f64 {
+    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+}
+
+/// The same, with that of its children that have ended and been waited for.
+pub fn cpu_seconds_with_children(pid: i32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
+    let ticks = ticks(&stat, 4).context(format!("no times in {stat:?}"))?;
+    Ok(in_seconds(ticks))
+}
+
+/// All processes below `pid`, at this moment.
+pub fn descendants(pid: i32) -> Vec<i32> {
+    let mut found = Vec::new();
+    let mut next = vec![pid];
+    while let Some(pid) = next.pop() {
+        let children = children(pid);
+        next.extend(&children);
+        found.extend(children);
+    }
+    found
+}
+
+/// The children of all threads. A process that has just ended has none.
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists =
+        threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// KiB of memory that `pid` has in RAM now (`VmRSS`).
@@ -21,12 +52,12 @@ pub fn resident_kib(pid: i32) -> Result<f64> {
     line.trim().trim_end_matches(" kB").parse().context(line)
 }
 
-/// utime and stime, fields 14 and 15: the name in parentheses before them may hold anything.
-fn ticks(stat: &str) -> Option<u64> {
+/// The first so many of utime, stime, cutime and cstime, from field 14 on, together: the name in parentheses before them
+/// may hold anything.
+fn ticks(stat: &str, fields: usize) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(") ")?;
-    let mut fields = rest.split(' ').skip(11);
-    let time = |field: Option<&str>| field?.parse::<u64>().ok();
-    Some(time(fields.next())? + time(fields.next())?)
+    let times = rest.split(' ').skip(11).take(fields).map(|field| field.parse::<u64>().ok());
+    times.collect::<Option<Vec<_>>>().filter(|times| times.len() == fields).map(|times| times.iter().sum())
 }
 
 #[cfg(test)]
@@ -35,8 +66,9 @@ mod tests {
 
     #[test]
     fn times_are_found_behind_any_name() {
-        let stat = "7 (a) R 1) S 1 7 7 0 -1 4194560 100 0 0 0 250 31 0 0 20 0 3 0 5 6 7";
-        assert_eq!(ticks(stat), Some(281));
+        let stat = "7 (a) R 1) S 1 7 7 0 -1 4194560 100 0 0 0 250 31 7 2 20 0 3 0 5 6 7";
+        assert_eq!((ticks(stat, 2), ticks(stat, 4)), (Some(281), Some(290)));
+        assert_eq!(ticks("7 (short) S 1", 2), None);
     }
 
     #[test]
@@ -44,5 +76,10 @@ mod tests {
         let pid = i32::try_from(std::process::id()).unwrap();
         assert!(resident_kib(pid).unwrap() > 100.0);
         assert!(cpu_seconds(pid).unwrap() >= 0.0);
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let found = descendants(pid);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found.contains(&i32::try_from(child.id()).unwrap()), "{found:?}");
     }
 }
