@@ -35,17 +35,12 @@ pub const SSH_SESSIONS_PUBLIC: &str = "ssh-sessions.pub";
 /// The private Ed25519 host key of the SSH port.
 pub const SSH_HOST_KEY: &str = "ssh-host.key";
 
-const FILES: [&str; 9] = [
-    AUTHORITY_KEY,
-    AUTHORITY_CERTIFICATE,
-    SIGNING_KEY,
-    SIGNING_PUBLIC,
-    SSH_AUTHORITY_KEY,
-    SSH_AUTHORITY_PUBLIC,
-    SSH_SESSIONS_KEY,
-    SSH_SESSIONS_PUBLIC,
-    SSH_HOST_KEY,
-];
+/// Those that every protocol needs.
+const FIRST: [&str; 4] = [AUTHORITY_KEY, AUTHORITY_CERTIFICATE, SIGNING_KEY, SIGNING_PUBLIC];
+
+/// Those that SSH needs besides.
+const SSH: [&str; 5] =
+    [SSH_AUTHORITY_KEY, SSH_AUTHORITY_PUBLIC, SSH_SESSIONS_KEY, SSH_SESSIONS_PUBLIC, SSH_HOST_KEY];
 
 /// Far more than any key or certificate takes.
 const FILE_MAX: u64 = 64 * 1024;
@@ -107,33 +102,39 @@ impl Keys {
             Authority::generate(now).map_err(|error| KeysError::Authority(folder.into(), error))?;
         let in_signing = |error| KeysError::Signing(folder.join(SIGNING_KEY), error);
         let (signing, signing_pem) = SigningKey::generate().map_err(in_signing)?;
-        let in_ssh = |error| KeysError::Authority(folder.into(), error);
-        let ssh = SshKeys::generate().map_err(in_ssh)?;
-        let files = [
+        let ssh = SshKeys::generate().map_err(|error| KeysError::Authority(folder.into(), error))?;
+        let mut files = vec![
             (AUTHORITY_KEY, authority.key_pem(), 0o600),
             (AUTHORITY_CERTIFICATE, authority.certificate_pem(), 0o644),
             (SIGNING_KEY, signing_pem, 0o600),
             (SIGNING_PUBLIC, signing.public_pem().map_err(in_signing)?, 0o644),
-            (SSH_AUTHORITY_KEY, ssh.authority.private_pem().map_err(in_ssh)?, 0o600),
-            (SSH_AUTHORITY_PUBLIC, public_text(&ssh.authority).map_err(in_ssh)?, 0o644),
-            (SSH_SESSIONS_KEY, ssh.sessions.private_pem().map_err(in_ssh)?, 0o600),
-            (SSH_SESSIONS_PUBLIC, public_text(&ssh.sessions).map_err(in_ssh)?, 0o644),
-            (SSH_HOST_KEY, ssh.host.private_pem().map_err(in_ssh)?, 0o600),
         ];
-        if let Some(path) = Self::files(folder).into_iter().find(|path| path.symlink_metadata().is_ok()) {
-            return Err(KeysError::There(path));
-        }
-        let io = |path: &Path| {
-            let path = path.to_owned();
-            |error| KeysError::Io(path, error)
-        };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io(folder))?;
-        for (name, text, mode) in files {
-            let path = folder.join(name);
-            write_new(&path, &text, mode).map_err(io(&path))?;
-        }
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))?;
+        files.extend(ssh.files().map_err(|error| KeysError::Authority(folder.into(), error))?);
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| KeysError::Io(folder.into(), error))?;
+        write_all(folder, &files)?;
         Ok(Self { authority, signing, ssh })
+    }
+
+    /// Adds the keys that SSH needs to a folder of a Curfew that did not speak it yet.
+    ///
+    /// # Errors
+    /// Where the other keys are not in order, or any of those for SSH is there: then nothing is written.
+    pub fn add_ssh(folder: &Path) -> Result<Self, KeysError> {
+        let (authority, signing) = Self::first(folder)?;
+        let in_ssh = |error| KeysError::Authority(folder.into(), error);
+        let ssh = SshKeys::generate().map_err(in_ssh)?;
+        write_all(folder, &ssh.files().map_err(in_ssh)?)?;
+        Ok(Self { authority, signing, ssh })
+    }
+
+    /// Whether `folder` has the keys that every protocol needs, and none of those that SSH needs besides.
+    pub fn lack_only_ssh(folder: &Path) -> bool {
+        let there = |name: &&str| folder.join(name).symlink_metadata().is_ok();
+        FIRST.iter().all(there) && !SSH.iter().any(there)
     }
 
     /// Reads the keys in `folder`.
@@ -141,13 +142,7 @@ impl Keys {
     /// # Errors
     /// Where one is missing, readable by others, or not what it should be.
     pub fn load(folder: &Path) -> Result<Self, KeysError> {
-        let certificate = read(&folder.join(AUTHORITY_CERTIFICATE), false)?;
-        let key = read(&folder.join(AUTHORITY_KEY), true)?;
-        let authority = Authority::load(&certificate, &key)
-            .map_err(|error| KeysError::Authority(folder.to_owned(), error))?;
-        let path = folder.join(SIGNING_KEY);
-        let signing =
-            SigningKey::from_pem(&read(&path, true)?).map_err(|error| KeysError::Signing(path, error))?;
+        let (authority, signing) = Self::first(folder)?;
         let ssh = |name| {
             let path = folder.join(name);
             SshKey::load(&read(&path, true)?).map_err(|error| KeysError::Authority(path, error))
@@ -160,9 +155,20 @@ impl Keys {
         Ok(Self { authority, signing, ssh })
     }
 
+    fn first(folder: &Path) -> Result<(Authority, SigningKey), KeysError> {
+        let certificate = read(&folder.join(AUTHORITY_CERTIFICATE), false)?;
+        let key = read(&folder.join(AUTHORITY_KEY), true)?;
+        let authority = Authority::load(&certificate, &key)
+            .map_err(|error| KeysError::Authority(folder.to_owned(), error))?;
+        let path = folder.join(SIGNING_KEY);
+        let signing =
+            SigningKey::from_pem(&read(&path, true)?).map_err(|error| KeysError::Signing(path, error))?;
+        Ok((authority, signing))
+    }
+
     /// The files that [`Keys::create`] writes.
-    pub fn files(folder: &Path) -> [PathBuf; 9] {
-        FILES.map(|name| folder.join(name))
+    pub fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+        FIRST.into_iter().chain(SSH).map(move |name| folder.join(name))
     }
 }
 
@@ -170,10 +176,33 @@ impl SshKeys {
     fn generate() -> Result<Self, CertsError> {
         Ok(Self { authority: SshKey::generate()?, sessions: SshKey::generate()?, host: SshKey::generate()? })
     }
+
+    fn files(&self) -> Result<[(&'static str, String, u32); 5], CertsError> {
+        Ok([
+            (SSH_AUTHORITY_KEY, self.authority.private_pem()?, 0o600),
+            (SSH_AUTHORITY_PUBLIC, public_text(&self.authority)?, 0o644),
+            (SSH_SESSIONS_KEY, self.sessions.private_pem()?, 0o600),
+            (SSH_SESSIONS_PUBLIC, public_text(&self.sessions)?, 0o644),
+            (SSH_HOST_KEY, self.host.private_pem()?, 0o600),
+        ])
+    }
 }
 
 fn public_text(key: &SshKey) -> Result<String, CertsError> {
     Ok(format!("{}\n", key.public_line()?))
+}
+
+/// Writes files with these names, texts and modes, none of which may be there.
+fn write_all(folder: &Path, files: &[(&str, String, u32)]) -> Result<(), KeysError> {
+    let paths = || files.iter().map(|(name, ..)| folder.join(name));
+    if let Some(path) = paths().find(|path| path.symlink_metadata().is_ok()) {
+        return Err(KeysError::There(path));
+    }
+    for ((_, text, mode), path) in files.iter().zip(paths()) {
+        write_new(&path, text, *mode).map_err(|error| KeysError::Io(path, error))?;
+    }
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| KeysError::Io(folder.into(), error))
 }
 
 /// Writes a file that must not be there yet, durably.
@@ -216,7 +245,7 @@ mod tests {
         let keys = folder.path().join("keys");
         let made = Keys::create(&keys, now()).unwrap();
         assert_eq!(mode(&keys), 0o700);
-        let modes: Vec<u32> = Keys::files(&keys).iter().map(|path| mode(path)).collect();
+        let modes: Vec<u32> = Keys::files(&keys).map(|path| mode(&path)).collect();
         assert_eq!(modes, [0o600, 0o644, 0o600, 0o644, 0o600, 0o644, 0o600, 0o644, 0o600]);
         let loaded = Keys::load(&keys).unwrap();
         assert_eq!(loaded.authority.fingerprint(), made.authority.fingerprint());
@@ -238,7 +267,7 @@ mod tests {
 
     #[test]
     fn keys_are_never_replaced_and_a_missing_one_is_named() {
-        for name in FILES {
+        for name in FIRST.into_iter().chain(SSH) {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(name), "mine").unwrap();
             assert!(matches!(Keys::create(folder.path(), now()), Err(KeysError::There(_))));
@@ -249,5 +278,29 @@ mod tests {
         fs::remove_file(folder.path().join(SIGNING_KEY)).unwrap();
         let missing = Keys::load(folder.path()).unwrap_err();
         assert!(matches!(&missing, KeysError::Missing(path) if path.ends_with(SIGNING_KEY)), "{missing}");
+    }
+
+    #[test]
+    fn a_folder_from_before_ssh_gets_what_ssh_needs_and_keeps_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = Keys::create(folder.path(), now()).unwrap();
+        assert!(!Keys::lack_only_ssh(folder.path()));
+        assert!(matches!(Keys::add_ssh(folder.path()), Err(KeysError::There(_))));
+        for name in SSH {
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        assert!(Keys::lack_only_ssh(folder.path()));
+        Keys::add_ssh(folder.path()).unwrap();
+        let after = Keys::load(folder.path()).unwrap();
+        assert_eq!(after.authority.fingerprint(), before.authority.fingerprint());
+        assert_ne!(after.ssh.host.fingerprint(), before.ssh.host.fingerprint());
+        // One that lacks a key of every protocol is not completed: what is missing has to be put back.
+        fs::remove_file(folder.path().join(SIGNING_KEY)).unwrap();
+        for name in SSH {
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
+        assert!(!Keys::lack_only_ssh(folder.path()));
+        assert!(matches!(Keys::add_ssh(folder.path()), Err(KeysError::Missing(_))));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 }

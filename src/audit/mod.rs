@@ -8,6 +8,7 @@ pub mod chain;
 pub mod checkpoint;
 pub mod digest;
 pub mod event;
+mod facts;
 pub mod finding;
 pub mod link;
 pub mod sign;

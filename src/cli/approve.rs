@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::act::{Done, act};
 use super::client::wire::Request;
 use super::context::{Common, Context};
 use super::output::clean;
@@ -30,15 +31,11 @@ pub struct Args {
 /// # Errors
 /// Refused, or not reached.
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
-    let client = cx.client(&args.common)?;
-    let id = ids::complete(&client, ids::TO_DECIDE, &args.id).await?;
     let mut ask = serde_json::Map::new();
     ask.extend(args.duration.map(|duration| ("duration_seconds".to_owned(), json!(duration.as_secs()))));
     ask.extend(args.note.map(|note| ("note".to_owned(), json!(note))));
-    let body = client.post(&["requests", &id, "approve"], &ask).await?;
-    if args.common.json {
-        return cx.out.raw(body.raw());
-    }
+    let done = act(cx, &args.common, (ids::TO_DECIDE, &args.id), "approve", &ask).await?;
+    let Some(Done { body, .. }) = done else { return Ok(()) };
     let request: Request = body.read()?;
     let who = clean(request.requester.shown());
     let what = format!("{} as {}", clean(&request.target), clean(&request.account));

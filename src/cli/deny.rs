@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::act::{Done, act};
 use super::client::wire::Request;
 use super::context::{Common, Context};
 use super::output::clean;
@@ -24,12 +25,9 @@ pub struct Args {
 /// # Errors
 /// Refused, or not reached.
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
-    let client = cx.client(&args.common)?;
-    let id = ids::complete(&client, ids::TO_DECIDE, &args.id).await?;
-    let body = client.post(&["requests", &id, "deny"], &json!({ "reason": args.reason })).await?;
-    if args.common.json {
-        return cx.out.raw(body.raw());
-    }
+    let done =
+        act(cx, &args.common, (ids::TO_DECIDE, &args.id), "deny", &json!({ "reason": args.reason })).await?;
+    let Some(Done { body, .. }) = done else { return Ok(()) };
     let request: Request = body.read()?;
     cx.out.line(format!("Denied: {}'s request {}.", clean(request.requester.shown()), clean(&request.id)))
 }

@@ -3,6 +3,7 @@
 //! Owns arguments, output and exit statuses. It decides nothing about access: whatever a client command does, it
 //! asks the gate to do over the HTTP API.
 
+mod act;
 mod approve;
 mod audit;
 mod cancel;

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::act::{Done, act};
 use super::context::{Common, Context};
 use super::{CliError, ids};
 
@@ -19,11 +20,7 @@ pub struct Args {
 /// # Errors
 /// Refused, or not reached.
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
-    let client = cx.client(&args.common)?;
-    let id = ids::complete(&client, ids::GRANT, &args.id).await?;
-    let body = client.post(&["grants", &id, "return"], &json!({})).await?;
-    if args.common.json {
-        return cx.out.raw(body.raw());
-    }
+    let done = act(cx, &args.common, (ids::GRANT, &args.id), "return", &json!({})).await?;
+    let Some(Done { id, .. }) = done else { return Ok(()) };
     cx.out.line(format!("Returned: the grant {id}. Its sessions have ended."))
 }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::act::{Done, act};
 use super::client::wire::Grant;
 use super::context::{Common, Context};
 use super::output::clean;
@@ -24,12 +25,9 @@ pub struct Args {
 /// # Errors
 /// Refused, or not reached.
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
-    let client = cx.client(&args.common)?;
-    let id = ids::complete(&client, ids::TO_REVOKE, &args.id).await?;
-    let body = client.post(&["grants", &id, "revoke"], &json!({ "reason": args.reason })).await?;
-    if args.common.json {
-        return cx.out.raw(body.raw());
-    }
+    let done = act(cx, &args.common, (ids::TO_REVOKE, &args.id), "revoke", &json!({ "reason": args.reason }))
+        .await?;
+    let Some(Done { body, .. }) = done else { return Ok(()) };
     let grant: Grant = body.read()?;
     let what = format!("{} as {}", clean(&grant.target), clean(&grant.account));
     cx.out.line(format!(

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::act::{Done, act};
 use super::client::wire::Signin;
 use super::context::{Common, Context};
 use super::output::{Cell, Table, Tone};
@@ -69,12 +70,8 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
 }
 
 async fn revoke(args: Revoke, cx: &mut Context) -> Result<(), CliError> {
-    let client = cx.client(&args.common)?;
-    let id = ids::complete(&client, ids::SIGNIN, &args.id).await?;
-    let body = client.post(&["signins", &id, "revoke"], &json!({})).await?;
-    if args.common.json {
-        return cx.out.raw(body.raw());
-    }
+    let done = act(cx, &args.common, (ids::SIGNIN, &args.id), "revoke", &json!({})).await?;
+    let Some(Done { id, .. }) = done else { return Ok(()) };
     cx.out.line(format!(
         "Revoked: the sign-in {id}. Its certificates are worthless, and its sessions have ended."
     ))

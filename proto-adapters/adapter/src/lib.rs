@@ -18,6 +18,7 @@ mod record;
 mod secret;
 mod session;
 mod socket;
+mod startup;
 pub mod task;
 mod terms;
 mod tls;
@@ -28,7 +29,7 @@ pub use countdown::Countdown;
 pub use end::{End, EndReason, Notice};
 pub use gate::{
     Ask, Connection, Core, Gate, Peer, Progress, Proof, ProvedKey, Question, Refusal, RefusalKind, SignedIn,
-    StartupClock, Step, Teller,
+    Step, Teller,
 };
 pub use ids::{ConnectionId, GrantId, IdentityId, LinkId, RequestId, SessionId, SigninId, random_bytes};
 pub use lease::{Deadline, Lease, LeaseKeeper, Warning};
@@ -37,6 +38,7 @@ pub use record::{Event, Hex, Parameter, RecordError, RecordSink, Recorder, Termi
 pub use secret::Secret;
 pub use session::{CertificateAsk, Closing, Counters, CutReport, Goodbye, Session, SessionHost};
 pub use socket::{ClientIo, GuardedSocket, SocketHandle};
+pub use startup::StartupClock;
 pub use terms::{
     HostKeys, HostPort, Identity, IdentityKind, Login, ParameterPolicy, RecordPolicy, ResultPolicy,
     TargetRoute, Terms,

@@ -1,16 +1,14 @@
 //! A core made of script: who is signed in, what is admitted, and how the lease ends are the test's to say.
 
+use crate::Script;
 use crate::sink::MemorySink;
 use curfew_adapter::{
-    Ask, CertificateAsk, Clock, Closing, Connection, Core, Counters, Deadline, EndReason, GrantId, HostKeys,
-    HostPort, Identity, IdentityId, IdentityKind, LeaseKeeper, Login, Notice, ParameterPolicy, Progress,
-    Proof, Protocol, RecordPolicy, Recorder, Refusal, RequestId, ResultPolicy, Secret, Session, SessionHost,
-    SignedIn, SigninId, SocketHandle, TargetRoute, TargetTls, Terms, TlsMode,
+    Ask, CertificateAsk, Closing, Connection, Core, Counters, Deadline, EndReason, GrantId, HostPort,
+    Identity, IdentityId, IdentityKind, LeaseKeeper, Notice, Progress, Proof, RecordPolicy, Recorder,
+    Refusal, RequestId, Secret, Session, SessionHost, SignedIn, SigninId, SocketHandle, TargetRoute, Terms,
 };
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
-use rustls::RootCertStore;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -18,82 +16,8 @@ use tokio::sync::{Notify, watch};
 /// How long the guard below TLS waits after the end, as in the core itself.
 const GUARD: Duration = Duration::from_secs(2);
 
-/// What the core is to say and do.
-#[derive(Clone, Debug)]
-pub struct Script {
-    /// Shown before the sign-in, which then waits for [`FakeCore::go_on`].
-    pub link: Option<Notice>,
-    /// Shown before the admission, which then waits for [`FakeCore::go_on`].
-    pub pending: Option<Notice>,
-    /// Refuses the sign-in.
-    pub refuse_sign_in: Option<Refusal>,
-    /// Refuses the admission.
-    pub refuse: Option<Refusal>,
-    /// Asked before the sign-in, which goes on with whatever is answered.
-    pub question: Option<String>,
-    /// Where the target is.
-    pub target: SocketAddr,
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// By what it is known.
-    pub host_keys: HostKeys,
-    /// How the gate signs in to it.
-    pub login: Login,
-    /// Makes a certificate of what a session asks for, for [`Login::Certificate`].
-    pub certify: fn(&CertificateAsk, account: &str) -> String,
-    /// What may be done there.
-    pub allow: Vec<String>,
-    /// How TLS is spoken to it.
-    pub tls: TargetTls,
-    /// The account's secret.
-    pub secret: String,
-    /// The database.
-    pub database: Option<String>,
-    /// How long the lease lives.
-    pub lease: Duration,
-    /// The steps of the countdown.
-    pub countdown: Vec<Duration>,
-    /// How much of parameters is recorded.
-    pub parameters: ParameterPolicy,
-    /// How much of what comes back is recorded.
-    pub results: ResultPolicy,
-    /// Whether what is typed is recorded.
-    pub input: bool,
-    /// The clock of the leases.
-    pub clock: Clock,
-}
-
-impl Script {
-    /// Everything goes well: signed in and admitted at once, for an hour, without TLS to the target.
-    ///
-    /// # Panics
-    /// Where rustls has no protocol version to offer.
-    #[expect(clippy::expect_used, reason = "a test that can't begin has failed")]
-    pub fn fine(target: SocketAddr) -> Self {
-        Self {
-            link: None,
-            pending: None,
-            refuse_sign_in: None,
-            refuse: None,
-            question: None,
-            target,
-            protocol: Protocol::Postgres,
-            host_keys: HostKeys::default(),
-            login: Login::Password,
-            certify: |_, _| String::new(),
-            allow: Vec::new(),
-            tls: TargetTls::new(TlsMode::Disable, RootCertStore::empty()).expect("a mode without demands"),
-            secret: "the account's secret".to_owned(),
-            database: Some("orders".to_owned()),
-            lease: Duration::from_secs(3600),
-            countdown: Vec::new(),
-            parameters: ParameterPolicy::Full,
-            results: ResultPolicy::None,
-            input: false,
-            clock: Clock::system(),
-        }
-    }
-}
+/// Less than a busy stream moves in a tenth of a second.
+const NEXT_TO_NOTHING: u64 = 1000;
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -103,6 +27,7 @@ struct Seen {
     counters: Vec<Arc<Counters>>,
     closings: Vec<Closing>,
     abandoned: usize,
+    waits: usize,
     given_up: usize,
 }
 
@@ -186,6 +111,20 @@ impl FakeCore {
         self.until(|seen| seen.counters.first().map(|counters| counters.bytes().1)).await
     }
 
+    /// How many bytes the first session's target has sent, once next to nothing more comes: everything between it and
+    /// its client is full.
+    pub async fn bytes_once_full(&self) -> u64 {
+        let mut looks = tokio::time::interval(Duration::from_millis(100));
+        let (mut before, mut still) = (0, 0);
+        while still < 3 {
+            looks.tick().await;
+            let now = self.bytes_from_target().await;
+            still = if now > 0 && now < before + NEXT_TO_NOTHING { still + 1 } else { 0 };
+            before = now;
+        }
+        before
+    }
+
     /// How sessions were closed so far, in that order.
     pub fn closings(&self) -> Vec<Closing> {
         self.seen().closings.clone()
@@ -199,6 +138,11 @@ impl FakeCore {
     /// Waits for a session to be dropped without being closed.
     pub async fn until_abandoned(&self) {
         self.until(|seen| (seen.abandoned > 0).then_some(())).await;
+    }
+
+    /// Waits for this many waits to have begun, over or not.
+    pub async fn until_waits(&self, many: usize) {
+        self.until(|seen| (seen.waits >= many).then_some(())).await;
     }
 
     /// Waits for a wait to be given up.
@@ -219,6 +163,7 @@ impl FakeCore {
     }
 
     async fn wait(self: &Arc<Self>) {
+        self.note(|seen| seen.waits += 1);
         let waiting = Waiting(Some(self.clone()));
         self.go_on.notified().await;
         waiting.over();
@@ -313,7 +258,7 @@ impl Core for FakeCore {
     fn choose(self: Arc<Self>, _: Connection, _: SignedIn, ask: Ask) -> Progress<Ask> {
         Progress::new(|teller| async move {
             let target = teller.ask("target: ", true).await.unwrap_or_default();
-            Ok(Ask { target, account: "deploy".to_owned(), ..ask })
+            Ok(Ask { target, account: "made-up".to_owned(), ..ask })
         })
     }
 

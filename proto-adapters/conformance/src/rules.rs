@@ -106,15 +106,7 @@ pub async fn the_lease_ends_while_the_client_reads_nothing(speaker: Arc<dyn Spea
     let stage = Stage::open(speaker.adapter(), core.clone(), PATIENCE).await?;
     let client = speaker.open(stage.address).await?;
     let keeper = core.keeper().await;
-    // The sockets fill up; then nothing moves for a while.
-    let mut looks = tokio::time::interval(Duration::from_millis(100));
-    let (mut before, mut still) = (0, 0);
-    while still < 3 {
-        looks.tick().await;
-        let now = core.bytes_from_target().await;
-        still = if now == before && now > 0 { still + 1 } else { 0 };
-        before = now;
-    }
+    core.bytes_once_full().await;
     let ended = Instant::now();
     keeper.end(EndReason::Revoked, revoked());
     let closing = timeout(PATIENCE, core.closing()).await?;

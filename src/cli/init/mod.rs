@@ -31,7 +31,7 @@ pub struct Init {
     /// Where people will reach the gate.
     #[arg(long, value_name = "URL", default_value = EXAMPLE_URL)]
     public_url: url::Url,
-    /// Make only the keys, where DIR's curfew.toml says.
+    /// Make only the keys, where DIR's curfew.toml says; those of SSH alone where the others are there.
     #[arg(long, conflicts_with = "public_url")]
     keys: bool,
 }
@@ -55,8 +55,10 @@ impl Init {
 fn only_keys(folder: &Path, now: Timestamp, out: &mut impl Write) -> Result<(), CliError> {
     let config = Config::load(&folder.join("curfew.toml"))
         .map_err(|problems| CliError::failed(problems.to_string().trim_end()))?;
-    let keys = Keys::create(&config.server.keys, now).map_err(|error| CliError::failed(error.to_string()))?;
-    writeln!(out, "wrote {}", config.server.keys.display())?;
+    let folder = &config.server.keys;
+    let made = if Keys::lack_only_ssh(folder) { Keys::add_ssh(folder) } else { Keys::create(folder, now) };
+    let keys = made.map_err(|error| CliError::failed(error.to_string()))?;
+    writeln!(out, "wrote {}", folder.display())?;
     writeln!(out, "the gate's authority is {}", keys.authority.fingerprint())?;
     Ok(())
 }
@@ -85,13 +87,13 @@ fn everything(asked: &Init, now: Timestamp, out: &mut impl Write) -> Result<(), 
         made.map_err(|error| cannot(&path, &error))?;
     }
     // The keys first: should they be there, nothing else is written.
-    let keys =
-        Keys::create(&folder.join("keys"), now).map_err(|error| CliError::failed(error.to_string()))?;
+    let in_keys = folder.join("keys");
+    let keys = Keys::create(&in_keys, now).map_err(|error| CliError::failed(error.to_string()))?;
     for ((_, text), path) in texts.iter().zip(&paths) {
         write_new(path, text, 0o644).map_err(|error| cannot(path, &error))?;
     }
 
-    let written = paths.iter().cloned().chain(Keys::files(&folder.join("keys")));
+    let written = paths.iter().cloned().chain(Keys::files(&in_keys));
     for path in written {
         writeln!(out, "wrote {}", path.display())?;
     }

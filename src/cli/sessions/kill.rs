@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::cli::act::{Done, act};
 use crate::cli::context::{Common, Context};
 use crate::cli::{CliError, ids};
 
@@ -22,13 +23,9 @@ pub struct Args {
 /// # Errors
 /// Refused, or not reached.
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
-    let client = cx.client(&args.common)?;
-    let id = ids::complete(&client, ids::SESSION, &args.id).await?;
     let mut ask = serde_json::Map::new();
     ask.extend(args.reason.map(|reason| ("reason".to_owned(), json!(reason))));
-    let body = client.post(&["sessions", &id, "kill"], &ask).await?;
-    if args.common.json {
-        return cx.out.raw(body.raw());
-    }
+    let done = act(cx, &args.common, (ids::SESSION, &args.id), "kill", &ask).await?;
+    let Some(Done { id, .. }) = done else { return Ok(()) };
     cx.out.line(format!("Killed: the session {id}. Its grant stays; `curfew revoke` takes that away too."))
 }

@@ -23,13 +23,6 @@ fn prohibited(why: &str) -> ChannelOpenFailure {
     ChannelOpenFailure::Other { code: PROHIBITED, reason: format!("curfew: {why}") }
 }
 
-fn failure(opened: Option<Error>) -> ChannelOpenFailure {
-    match opened {
-        Some(Error::ChannelOpenFailure(reason)) => reason,
-        _ => ChannelOpenFailure::ConnectFailed,
-    }
-}
-
 impl Live {
     /// Something was asked for that is not allowed.
     pub fn refused(&self, what: &str, why: &str) {
@@ -48,6 +41,18 @@ impl Live {
     fn tape(&self) -> Option<Tape> {
         let number = self.registry.number()?;
         Some(Tape::new(number, self.recorder.clone(), &self.terms))
+    }
+
+    /// The recording of a channel that is opened for `purpose`. `None` where there are too many, or it can't be recorded:
+    /// then the session ends.
+    fn begun(&self, purpose: Purpose) -> Option<Tape> {
+        let mut tape = self.tape()?;
+        if tape.begin(purpose).is_ok() {
+            return Some(tape);
+        }
+        self.registry.give_up();
+        self.fault_now(Fault::Recording);
+        None
     }
 
     /// The client opens a session channel: for a shell, a command or a subsystem.
@@ -81,14 +86,9 @@ impl Live {
                 .reject(&format!("forward to {to}"), "this contract does not allow that forward", reply)
                 .await;
         }
-        let Some(mut tape) = self.tape() else {
+        let Some(tape) = self.begun(Purpose::Forward(to)) else {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
-        if tape.begin(Purpose::Forward(to)).is_err() {
-            self.registry.give_up();
-            self.fault(Fault::Recording).await;
-            return;
-        }
         let (live, host, from) = (self.clone(), host.to_owned(), from.to_owned());
         self.spawn(async move {
             let opening = live.target.channel_open_direct_tcpip(host, port, from, from_port);
@@ -103,22 +103,14 @@ impl Live {
         self: Arc<Self>,
         near: Channel<server::Msg>,
         far: Option<Result<Channel<client::Msg>, Error>>,
-        mut tape: Tape,
+        tape: Tape,
         reply: server::ChannelOpenHandle,
     ) {
         let far = match far {
             Some(Ok(far)) => far,
-            failed => {
-                self.registry.give_up();
-                let _ = tape.end();
-                return reply.reject(failure(failed.and_then(Result::err))).await;
-            }
+            failed => return reply.reject(self.unopened(tape, failed)).await,
         };
-        let ((near_read, near), (far_read, far)) = (near.split(), far.split());
-        let entry = Arc::new(Entry::new(near, far, tape));
-        self.registry.add(&entry);
-        reply.accept().await;
-        relay(self, entry, near_read, far_read).await;
+        self.joined(near, far, tape, reply.accept()).await;
     }
 
     /// Somebody connected to a port of the target that is passed to the client.
@@ -133,14 +125,9 @@ impl Live {
             self.refused(&format!("reverse {to_port}"), "the client asked for no such port");
             return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         }
-        let Some(mut tape) = self.tape() else {
+        let Some(tape) = self.begun(Purpose::Reverse(host_port(&from, from_port))) else {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
-        if tape.begin(Purpose::Reverse(host_port(&from, from_port))).is_err() {
-            self.registry.give_up();
-            self.fault(Fault::Recording).await;
-            return;
-        }
         let live = self.clone();
         self.spawn(async move {
             let opening = live.client.channel_open_forwarded_tcpip(to, to_port, from, from_port);
@@ -156,14 +143,9 @@ impl Live {
             self.refused("agent", "the client has not passed its agent on");
             return reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         }
-        let Some(mut tape) = self.tape() else {
+        let Some(tape) = self.begun(Purpose::Agent) else {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
-        if tape.begin(Purpose::Agent).is_err() {
-            self.registry.give_up();
-            self.fault(Fault::Recording).await;
-            return;
-        }
         let live = self.clone();
         self.spawn(async move {
             let opened = within(&live.lease, live.client.channel_open_agent()).await;
@@ -177,21 +159,38 @@ impl Live {
         self: Arc<Self>,
         far: Channel<client::Msg>,
         near: Option<Result<Channel<server::Msg>, Error>>,
-        mut tape: Tape,
+        tape: Tape,
         reply: client::ChannelOpenHandle,
     ) {
         let near = match near {
             Some(Ok(near)) => near,
-            failed => {
-                self.registry.give_up();
-                let _ = tape.end();
-                return reply.reject(failure(failed.and_then(Result::err))).await;
-            }
+            failed => return reply.reject(self.unopened(tape, failed)).await,
         };
+        self.joined(near, far, tape, reply.accept()).await;
+    }
+
+    /// Both halves of a channel are open: whoever asked for it is told, and bytes pass.
+    async fn joined(
+        self: Arc<Self>,
+        near: Channel<server::Msg>,
+        far: Channel<client::Msg>,
+        tape: Tape,
+        telling: impl Future<Output = ()>,
+    ) {
         let ((near_read, near), (far_read, far)) = (near.split(), far.split());
         let entry = Arc::new(Entry::new(near, far, tape));
         self.registry.add(&entry);
-        reply.accept().await;
+        telling.await;
         relay(self, entry, near_read, far_read).await;
+    }
+
+    /// The other half of a channel was not opened; what whoever asked for it is told.
+    fn unopened<T>(&self, mut tape: Tape, opened: Option<Result<T, Error>>) -> ChannelOpenFailure {
+        self.registry.give_up();
+        let _ = tape.end();
+        match opened {
+            Some(Err(Error::ChannelOpenFailure(reason))) => reason,
+            _ => ChannelOpenFailure::ConnectFailed,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What the library calls for a target: its host key is checked, its channels and news go to the live session.
 
 use super::host_keys::HostKeyring;
+use crate::channel::Entry;
 use crate::flow::Flow;
 use crate::session::Live;
 use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
@@ -119,7 +120,7 @@ impl Handler for Back {
         status: u32,
         _session: &mut Session,
     ) -> Result<(), Error> {
-        if let Some(entry) = self.side.live().and_then(|live| live.registry.by_target(channel)) {
+        if let Some(entry) = self.entry(channel) {
             entry.tape().exited(status);
             entry.ended();
         }
@@ -135,7 +136,7 @@ impl Handler for Back {
         _language: &str,
         _session: &mut Session,
     ) -> Result<(), Error> {
-        if let Some(entry) = self.side.live().and_then(|live| live.registry.by_target(channel)) {
+        if let Some(entry) = self.entry(channel) {
             entry.tape().killed(&crate::client::signal_name(&signal));
             entry.ended();
         }
@@ -143,7 +144,7 @@ impl Handler for Back {
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Error> {
-        if let Some(entry) = self.side.live().and_then(|live| live.registry.by_target(channel)) {
+        if let Some(entry) = self.entry(channel) {
             entry.tape().left();
             entry.ended();
         }
@@ -250,6 +251,10 @@ impl Handler for Back {
 }
 
 impl Back {
+    fn entry(&self, channel: ChannelId) -> Option<Arc<Entry>> {
+        self.side.live()?.registry.by_target(channel)
+    }
+
     async fn deny(&self, kind: &str, reply: ChannelOpenHandle) -> Result<(), Error> {
         if let Some(live) = self.side.live() {
             live.refused(&format!("a {kind} channel of the target's"), "targets may not open such channels");

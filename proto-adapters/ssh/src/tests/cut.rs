@@ -53,23 +53,6 @@ async fn cut(fixture: &Fixture) -> (CutReport, Duration) {
     (cut, latency)
 }
 
-/// Waits until nothing comes from the target any more; answers with how much came.
-async fn until_still(fixture: &Fixture) -> u64 {
-    eventually(|| async { fixture.core.bytes_from_target().await > 0 }).await;
-    let (mut before, mut still) = (0, 0);
-    let mut looks = tokio::time::interval(Duration::from_millis(100));
-    let stilling = async {
-        while still < 3 {
-            looks.tick().await;
-            let now = fixture.core.bytes_from_target().await;
-            still = if now < before + 1000 { still + 1 } else { 0 };
-            before = now;
-        }
-    };
-    timeout(PATIENCE, stilling).await.expect("it goes on and on");
-    before
-}
-
 /// Whether a process with this in its command line lives.
 fn lives(part: &str) -> bool {
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
@@ -179,7 +162,7 @@ async fn a_file_transfer_is_cut_without_a_word_in_its_stream() {
 async fn a_client_that_reads_nothing_is_cut_all_the_same() {
     let fixture = Fixture::new(|_| ()).await;
     let child = fixture.ssh.start("ssh", &["web-1", "cat /dev/zero"]);
-    let before = until_still(&fixture).await;
+    let before = fixture.core.bytes_once_full().await;
     assert!(before < 16 * 1024 * 1024, "{before} bytes on the way to a client that reads nothing");
     let (cut, _) = cut(&fixture).await;
     assert!(cut.target_work.starts_with("TERM to 1 command, "), "{}", cut.target_work);
@@ -224,7 +207,7 @@ async fn teleport_pr_41826_a_client_that_was_stopped_gets_nothing_when_it_goes_o
         }
     };
     signal("-STOP").await;
-    let sent = until_still(&fixture).await;
+    let sent = fixture.core.bytes_once_full().await;
     let (cut, _) = cut(&fixture).await;
     assert_eq!(cut.goodbye, Goodbye::None("the client reads nothing"));
     signal("-CONT").await;

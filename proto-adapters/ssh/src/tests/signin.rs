@@ -60,8 +60,10 @@ async fn a_link_is_shown_waited_for_and_its_digits_asked() {
     .await;
     let going_on = async {
         eventually(|| async { fixture.core.answers().len() == 1 }).await;
-        fixture.core.go_on();
-        fixture.core.go_on();
+        for wait in 1..=2 {
+            fixture.core.until_waits(wait).await;
+            fixture.core.go_on();
+        }
     };
     let running = async {
         let done = answering(&fixture, "123456", &KEYLESS).await;
@@ -69,17 +71,7 @@ async fn a_link_is_shown_waited_for_and_its_digits_asked() {
         assert!(done.err.contains("Open this link to sign in:\nhttps://gate.test/link"), "{done:?}");
         assert!(done.err.contains("Waiting for somebody to approve:"), "{done:?}");
     };
-    // The second wait begins when the first is over.
-    let nudging = async {
-        loop {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            fixture.core.go_on();
-        }
-    };
-    tokio::select! {
-        () = async { tokio::join!(going_on, running); } => {}
-        () = nudging => {}
-    }
+    tokio::join!(going_on, running);
     assert_eq!(fixture.core.answers(), [Some("123456".to_owned())]);
     let (ask, proof) = &fixture.core.asks()[0];
     assert!(matches!(proof, Proof::Link { key: None }), "{proof:?}");
@@ -105,16 +97,11 @@ async fn a_key_that_nobody_knows_is_offered_for_binding_with_the_link() {
 #[tokio::test]
 async fn a_known_key_without_a_grant_goes_on_to_the_request_in_the_terminal() {
     let fixture = Fixture::new(|script| script.pending = Some(notice("Waiting for bob:"))).await;
-    let nudging = async {
-        loop {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            fixture.core.go_on();
-        }
+    let going_on = async {
+        fixture.core.until_waits(1).await;
+        fixture.core.go_on();
     };
-    let done = tokio::select! {
-        done = answering(&fixture, "x", &[]) => done,
-        () = nudging => unreachable!(),
-    };
+    let (done, ()) = tokio::join!(answering(&fixture, "x", &[]), going_on);
     assert!(done.out == "ran\n" && done.err.contains("Waiting for bob:"), "{done:?}");
     assert_eq!(fixture.core.asks().len(), 1, "the key signed in; nothing else was asked");
 }
