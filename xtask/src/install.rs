@@ -115,7 +115,7 @@ fn node_modules(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A Python of our own with what the second verifier needs.
+/// A Python of our own with what the tests need: the second verifier, and what people reach SSH hosts with.
 fn python() -> Result<()> {
     let wanted = repository().join("tests/requirements.txt");
     let python = curfew_harness::python();

@@ -6,6 +6,7 @@ mod fuzz;
 mod install;
 mod lint;
 mod run;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -42,6 +43,9 @@ enum Task {
     /// Measures what a session costs.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Does for minutes what the tests do for seconds.
+    #[command(subcommand)]
+    Soak(soak::Soak),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Task::Demo { tour } => demo::demo(tour),
         Task::Fuzz { seconds } => fuzz::fuzz(seconds),
         Task::Bench(what) => bench::bench(what),
+        Task::Soak(what) => soak::soak(what),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,58 +1,15 @@
 //! The way of the command line: `curfew login`, `curfew ssh-config`, and then programs that know nothing of Curfew.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use curfew_harness::clock::wall;
 use curfew_harness::process::{Stop, command};
-use curfew_harness::psql::Output;
-use curfew_harness::{Person, Process, Ssh, until};
-use jiff::SignedDuration;
+use curfew_harness::{Process, until};
 
+use super::desk::Desk;
 use super::scene::Scene;
 use crate::world::LIMIT;
-
-/// Alice at her desk: signed in, with a grant, and with hosts written for ssh.
-struct Desk {
-    alice: Person,
-    /// For its home folder and environment; its own options are not used.
-    ssh: Ssh,
-    config: PathBuf,
-}
-
-impl Desk {
-    async fn of(scene: &Scene, alice: Person) -> Self {
-        alice.login().await.unwrap();
-        scene.grant(&alice, "30m").await;
-        let told = alice.json(["ssh-config", "--json"]).await.unwrap();
-        Self { alice, ssh: scene.ssh(), config: told["include"].as_str().unwrap().into() }
-    }
-
-    async fn at(scene: &Scene) -> Self {
-        Self::of(scene, scene.gate.person("alice").unwrap()).await
-    }
-
-    /// A file of the gate's folder.
-    fn file(&self, name: &str) -> PathBuf {
-        self.config.with_file_name(name)
-    }
-
-    /// A program of the family with what was written, and nothing else.
-    async fn runs<const N: usize>(&self, program: &str, args: [&str; N]) -> Output {
-        let mut all: Vec<OsString> = vec!["-F".into(), self.config.clone().into()];
-        all.extend(["-o".into(), "BatchMode=yes".into(), "-o".into(), "GlobalKnownHostsFile=none".into()]);
-        all.extend(args.into_iter().map(OsString::from));
-        self.ssh.program(program, all).await.unwrap()
-    }
-
-    /// Makes the hosts as old as if they had been written an hour ago.
-    fn age(&self) {
-        let hour_ago = wall() - SignedDuration::from_hours(1);
-        let hosts = File::options().append(true).open(self.file("ssh_hosts")).unwrap();
-        hosts.set_modified(hour_ago.into()).unwrap();
-    }
-}
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()

@@ -1,8 +1,10 @@
 //! A gate in front of an sshd, and the people who go through it.
 
+use std::ffi::OsString;
+
 use curfew_harness::gate::SSH_TARGET;
 use curfew_harness::sshd::keygen;
-use curfew_harness::{Gate, GateOptions, Page, Person, Provider, Ssh, Sshd, Terminal};
+use curfew_harness::{Gate, GateOptions, Page, Person, Provider, Ssh, Sshd, Terminal, until};
 use serde_json::Value;
 
 use crate::world::LIMIT;
@@ -40,10 +42,16 @@ impl Scene {
 
     /// With grants for the asking; `more` is put into the contract's `[what]`.
     pub async fn at_once(more: &str) -> Self {
+        Self::with(more, |options| options).await
+    }
+
+    /// The same, and `change` has the last word on the gate's configuration.
+    pub async fn with(more: &str, change: impl FnOnce(GateOptions) -> GateOptions) -> Self {
         Self::start(|options, sshd| {
             let mut options = options.ssh_target(sshd, "");
             options.contracts.clear();
-            options.contract("web-now", &AT_ONCE.replace("ACCOUNT", sshd.account()).replace("MORE", more))
+            let contract = AT_ONCE.replace("ACCOUNT", sshd.account()).replace("MORE", more);
+            change(options.contract("web-now", &contract))
         })
         .await
     }
@@ -101,6 +109,32 @@ impl Scene {
         person.json(["grants", id, "--json"]).await.unwrap()
     }
 
+    /// The gate's host key, one line: what clients need that know nothing of authorities.
+    pub async fn host_key(&self, ssh: &Ssh) -> String {
+        let port = ssh.port().to_string();
+        let args = ["-t", "ed25519", "-p", &port, ssh.host()].map(OsString::from);
+        let said = ssh.program("ssh-keyscan", args).await.unwrap().success().unwrap().stdout;
+        let line = said.lines().find(|line| !line.starts_with('#')).unwrap();
+        line.split_once(' ').unwrap().1.to_owned()
+    }
+
+    /// Waits until a recording holds this text, read as JSON lines.
+    pub async fn recorded(&self, text: &str) {
+        let erin = self.gate.person("erin").unwrap();
+        erin.login().await.unwrap();
+        let holds = async || {
+            let all = erin.json(["sessions", "--json"]).await.ok()?;
+            for session in all["items"].as_array()? {
+                let args = ["sessions", "export", session["id"].as_str()?, "--format", "jsonl"];
+                if erin.curfew(args).await.ok()?.stdout.contains(text) {
+                    return Some(());
+                }
+            }
+            None
+        };
+        until(&format!("{text} in a recording"), LIMIT, holds).await.unwrap();
+    }
+
     /// How many sessions there were so far.
     pub async fn sessions(&self) -> usize {
         let erin = self.gate.person("erin").unwrap();
@@ -121,7 +155,7 @@ impl Scene {
 }
 
 /// The six digits in a page's text.
-fn digits(text: &str) -> Option<String> {
+pub fn digits(text: &str) -> Option<String> {
     let is = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
     text.split(|c: char| !c.is_ascii_alphanumeric()).find(is).map(str::to_owned)
 }

@@ -96,13 +96,8 @@ async fn a_packet_cut_short_is_closed_within_the_startup_deadline() {
 #[tokio::test]
 async fn lengths_that_lie_take_no_memory() {
     let world = World::open(|options| options).await;
-    let resident = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", world.gate.pid().unwrap())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap().to_owned();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-    };
     let mut held = vec![Wire::connect(world.gate.postgres()).await.unwrap()];
-    let before = resident();
+    let before = world.gate.resident_kib().unwrap();
     // The longest startup packet that is listened to, announced and not sent, two hundred times.
     for _ in 0..200 {
         let mut wire = Wire::connect(world.gate.postgres()).await.unwrap();
@@ -110,7 +105,7 @@ async fn lengths_that_lie_take_no_memory() {
         held.push(wire);
         assert_eq!(code(&heard(&world, &[0x7f, 0xff, 0xff, 0xff, 0, 3, 0, 0]).await), "08P01");
     }
-    let more = resident().saturating_sub(before);
+    let more = world.gate.resident_kib().unwrap().saturating_sub(before);
     assert!(more < 40 * 1024, "{more} KiB for {} strangers", held.len());
 }
 

@@ -8,6 +8,7 @@
 //! This crate must never depend on Curfew's own libraries: it knows the gate as a stranger does, from outside.
 
 pub mod browser;
+pub mod bulk;
 pub mod chromium;
 pub mod clock;
 mod error;
@@ -28,6 +29,7 @@ mod wait;
 pub mod wire;
 
 pub use browser::{Browser, Page};
+pub use bulk::Bulk;
 pub use clock::Clock;
 pub use error::{Context, Error, Result};
 pub use gate::{Contract, Gate, GateOptions, Person};

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::process::{self, Process, Stop};
 use crate::psql::{Output, run};
 use crate::pty::Terminal;
@@ -31,6 +32,13 @@ impl Ssh {
         let (host, port) = (address.ip().to_string(), address.port());
         std::fs::write(home.path().join("known_hosts"), format!("@cert-authority * {authority}\n"))?;
         Ok(Self { port, host, home, limit: Duration::from_secs(60) })
+    }
+
+    /// Lets what is run to its end take this long, instead of a minute.
+    #[must_use]
+    pub const fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// The folder with its files.
@@ -96,6 +104,24 @@ impl Ssh {
     /// When it does not end in time.
     pub async fn program(&self, program: &str, args: impl IntoIterator<Item = OsString>) -> Result<Output> {
         run(self.command(program, args), self.limit).await
+    }
+
+    /// Starts another program with this home folder, and leaves it running, its input open.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn start(&self, program: &str, args: impl IntoIterator<Item = OsString>) -> Result<Process> {
+        Process::spawn(program, self.command(program, args), Stop::Kill)
+    }
+
+    /// Starts ssh without a terminal, its input and output in the caller's hands; dropping the child kills it.
+    ///
+    /// # Errors
+    /// When ssh is not installed.
+    pub fn piped<const N: usize>(&self, user: &str, args: [&str; N]) -> Result<Child> {
+        let mut command = self.command("ssh", self.arguments(user, args));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
+        command.spawn().context("starting ssh")
     }
 
     fn arguments<const N: usize>(&self, user: &str, args: [&str; N]) -> Vec<OsString> {

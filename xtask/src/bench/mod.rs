@@ -65,7 +65,7 @@ pub fn bench(what: Bench) -> Result<()> {
 }
 
 /// Builds a program as it is shipped, and says where it is.
-fn release(package: &str, binary: &str) -> Result<PathBuf> {
+pub fn release(package: &str, binary: &str) -> Result<PathBuf> {
     run(cargo().args(["build", "--release", "--quiet", "--locked", "--package", package, "--bin", binary]))?;
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| repository().join("target"), PathBuf::from);

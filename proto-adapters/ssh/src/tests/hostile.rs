@@ -4,8 +4,11 @@ use super::peer::{self, Client, Target};
 use super::{Fixture, PATIENCE, eventually, keys};
 use curfew_adapter::{EndReason, Login, Proof, Refusal, RefusalKind};
 use russh::client;
+use russh::keys::agent::AgentIdentity;
+use russh::keys::signature::Signer as _;
 use russh::keys::ssh_key::certificate::CertType;
-use russh::{Preferred, cipher, kex, mac};
+use russh::keys::{HashAlg, PrivateKey};
+use russh::{AgentAuthError, Preferred, Signer, cipher, kex, mac};
 use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -55,6 +58,52 @@ async fn warpgate_cve_2023_43660_a_key_counts_only_with_its_signature() {
     assert!(fixture.core.asks().is_empty(), "the gate was asked about a key that nobody has proved");
 }
 
+/// Signs what alice's key is asked to sign with another key, or not at all.
+struct Forger<'a> {
+    fixture: &'a Fixture,
+    key: Option<PrivateKey>,
+}
+
+impl Signer for Forger<'_> {
+    type Error = AgentAuthError;
+
+    async fn auth_sign(
+        &mut self,
+        _key: &AgentIdentity,
+        _hash: Option<HashAlg>,
+        mut to_sign: Vec<u8>,
+    ) -> Result<Vec<u8>, Self::Error> {
+        // The gate has said that it would take a signature: by then it must not have asked whose key that is.
+        assert!(self.fixture.core.asks().is_empty(), "an offer counted as proof");
+        let Some(key) = &self.key else { return Err(russh::keys::Error::AgentFailure.into()) };
+        let signature = key.try_sign(&to_sign).unwrap();
+        let blob = [string(b"ssh-ed25519"), string(signature.as_bytes())].concat();
+        to_sign.extend(string(&blob));
+        Ok(to_sign)
+    }
+}
+
+/// RFC 4251, section 5.
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat()
+}
+
+/// The same with bare keys: alice's is offered and never signed with, or another signs.
+#[tokio::test]
+async fn warpgate_cve_2023_43660_an_offer_is_no_proof_and_another_keys_signature_is_none() {
+    let target = Target::start().await;
+    let fixture = before(&target).await;
+    let public = keys::key(keys::ALICE).public_key().clone();
+    for (key, proves) in [(None, false), (Some(8), false), (Some(keys::ALICE), true)] {
+        let mut handle = peer::connect(fixture.stage.address, client::Config::default()).await;
+        let mut forger = Forger { fixture: &fixture, key: key.map(keys::key) };
+        let done =
+            handle.authenticate_publickey_with("deploy%web-1", public.clone(), None, &mut forger).await;
+        assert_eq!(done.is_ok_and(|done| done.success()), proves, "{key:?}");
+        assert_eq!(fixture.core.asks().len(), usize::from(proves), "{key:?}");
+    }
+}
+
 /// CVE-2023-48712: the user name changed between two factors.
 #[tokio::test]
 async fn warpgate_cve_2023_48712_the_user_name_stays_the_same() {
@@ -72,8 +121,8 @@ async fn warpgate_cve_2023_48712_the_user_name_stays_the_same() {
     assert!(target.notes.all().is_empty());
 }
 
-/// CVE-2023-48795 (Terrapin): both legs insist on strict key exchange where the peer knows it, and the first choice on
-/// both is post-quantum with AES-GCM.
+/// CVE-2023-48795 (Terrapin), as a client sees it: the exchange is strict, and its first choice is post-quantum. What that
+/// is worth on the wire, and with targets, is in `exchange`.
 #[tokio::test]
 async fn terrapin_cve_2023_48795_key_exchange_is_strict_and_post_quantum() {
     let target = Target::start().await;

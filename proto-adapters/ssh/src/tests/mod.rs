@@ -2,6 +2,7 @@
 
 mod channels;
 mod cut;
+mod exchange;
 mod hostile;
 mod keys;
 mod peer;

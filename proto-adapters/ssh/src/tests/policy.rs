@@ -57,6 +57,24 @@ async fn teleport_11_0_1_no_kind_of_channel_escapes_what_the_contract_allows() {
     }
 }
 
+/// A transfer that was told by its command's prefix (`scp `) went unrecorded, and what stood behind it too.
+#[tokio::test]
+async fn a_command_that_begins_like_a_transfer_is_a_command() {
+    for (words, runs) in [(&["sftp"][..], false), (&["exec"], true)] {
+        let fixture = with(words).await;
+        let done = fixture.ssh.run("ssh", &["web-1", "scp ;echo ran"]).await;
+        assert_eq!(done.out == "ran\n", runs, "{words:?} {done:?}");
+        if runs {
+            let channel = &fixture.recorded("channel", 1).await[0];
+            assert_eq!((&channel["purpose"], &channel["command"]), (&"exec".into(), &"scp ;echo ran".into()));
+            fixture.recorded("channel_end", 1).await;
+            assert!(fixture.core.sink().of_kind("output").iter().any(|event| event["data"] == "ran\n"));
+        } else {
+            assert_eq!(fixture.refusals(), ["exec scp ;echo ran"]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_may_only_read_files_is_told_so_by_operation() {
     let fixture = with(&["sftp:read"]).await;

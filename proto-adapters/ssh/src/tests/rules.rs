@@ -120,11 +120,13 @@ async fn an_end_while_the_target_is_being_connected_is_told() {
 }
 
 #[tokio::test]
-async fn garbage_is_over_within_the_startup_deadline_and_others_are_served() {
+async fn garbage_and_silence_are_over_within_the_startup_deadline_and_others_are_served() {
     let target = Target::start().await;
     let fixture = before(&target).await;
-    let garbage: [&[u8]; 6] = [
+    let garbage: [&[u8]; 8] = [
         b"",
+        b"SSH-2.0-x\r\n",
+        b"SSH-2.0-x\r\n\x00\x00\x01\x00\x04\x14",
         b"GET / HTTP/1.1\r\nHost: gate\r\n\r\n",
         b"SSH-1.5-old\r\n",
         b"SSH-2.0-x\r\n\xff\xff\xff\xff",
@@ -138,6 +140,8 @@ async fn garbage_is_over_within_the_startup_deadline_and_others_are_served() {
         stranger.write_all(garbage).await.unwrap();
         strangers.push(stranger);
     }
+    // One that has exchanged keys, and proves nothing.
+    let nobody = peer::connect(fixture.stage.address, client::Config::default()).await;
     let mut handle = peer::connect(fixture.stage.address, client::Config::default()).await;
     peer::sign_in(&mut handle).await;
     assert!(began.elapsed() < Duration::from_secs(9), "served behind the strangers");
@@ -148,4 +152,6 @@ async fn garbage_is_over_within_the_startup_deadline_and_others_are_served() {
             Ok(_) => assert!(said.starts_with(b"SSH-2.0-Curfew_"), "{}", String::from_utf8_lossy(&said)),
         }
     }
+    eventually(|| async { nobody.is_closed() }).await;
+    assert!(!handle.is_closed());
 }

@@ -3,6 +3,7 @@
 mod options;
 mod person;
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +23,9 @@ use crate::provider::Provider;
 use crate::psql::{Output, Psql, run};
 
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How often memory is looked at where its growth is measured.
+const LOOKS: Duration = Duration::from_millis(50);
 
 /// The name of the provider's entry in the gate's configuration.
 pub const PROVIDER: &str = "example";
@@ -181,6 +185,32 @@ impl Gate {
     /// While it is stopped.
     pub fn pid(&self) -> Result<i32> {
         Ok(self.process()?.id())
+    }
+
+    /// KiB of memory that it has in RAM now (`VmRSS`, proc(5)).
+    ///
+    /// # Errors
+    /// While it is stopped.
+    pub fn resident_kib(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        line.trim().trim_end_matches(" kB").parse().context("VmRSS")
+    }
+
+    /// Does this, and says by how many KiB the gate's memory had grown at the worst moment of it.
+    ///
+    /// # Errors
+    /// While it is stopped.
+    pub async fn growth<T>(&self, work: impl Future<Output = T>) -> Result<(T, u64)> {
+        let before = self.resident_kib()?;
+        let (mut work, mut most) = (std::pin::pin!(work), before);
+        let mut looks = tokio::time::interval(LOOKS);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok((done, most.max(self.resident_kib()?) - before)),
+                _ = looks.tick() => most = most.max(self.resident_kib()?),
+            }
+        }
     }
 
     /// psql towards the sample target as this account.
