@@ -1,39 +1,56 @@
 //! A disk that is full: a sentence for everybody, nothing lost, and work goes on when there is room again.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::path::PathBuf;
 
-use curfew_harness::Terminal;
+use curfew_harness::{GateOptions, Terminal};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::with_grant;
 use crate::world::{LIMIT, World};
 
-/// No file of the gate may grow beyond so many bytes, as on a disk without room; or any may again.
-fn room(world: &World, bytes: &str) {
-    let pid = world.gate.pid().unwrap().to_string();
-    let done =
-        Command::new("prlimit").args(["--pid", &pid]).arg(format!("--fsize={bytes}:unlimited")).status();
-    assert!(done.unwrap().success());
+/// Starts the gate with a small disk of its own under its data, which nobody else sees and which goes with it.
+const WRAPPER: &str = r#"#!/bin/sh
+if [ "$1" != serve ]; then exec BINARY "$@"; fi
+data="$(dirname "$3")/data"
+mkdir -p -m 700 "$data"
+[ "$(id -u)" = 0 ] || map=--map-root-user
+exec unshare --mount $map sh -c 'mount -t tmpfs -o size=32m,mode=700 none "$0" && exec BINARY "$@"' "$data" "$@"
+"#;
+
+/// What takes the room on it, as the gate's process sees it from the inside.
+fn filler(world: &World) -> PathBuf {
+    let data = world.gate.folder().join("data/filler");
+    PathBuf::from(format!("/proc/{}/root{}", world.gate.pid().unwrap(), data.display()))
+}
+
+/// Leaves no room for another byte.
+fn fill(world: &World) {
+    let mut file = File::create(filler(world)).unwrap();
+    for size in [1024 * 1024, 4096, 1] {
+        let block = vec![1; size];
+        while file.write_all(&block).is_ok() {}
+    }
+}
+
+fn on_a_small_disk(options: &GateOptions, folder: &TempDir) -> GateOptions {
+    let wrapper = folder.path().join("curfew");
+    fs::write(&wrapper, WRAPPER.replace("BINARY", env!("CARGO_BIN_EXE_curfew"))).unwrap();
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut small = GateOptions::new(&wrapper);
+    small.record.clone_from(&options.record);
+    small.tables.clone_from(&options.tables);
+    small.contracts.clone_from(&options.contracts);
+    small
 }
 
 #[tokio::test]
 async fn a_full_disk_is_told_in_a_sentence_and_nothing_is_lost() {
-    // A write beyond the limit is an error like any other only for a program that ignores the signal.
     let folder = tempfile::tempdir().unwrap();
-    let wrapper = folder.path().join("curfew");
-    let binary = env!("CARGO_BIN_EXE_curfew");
-    fs::write(&wrapper, format!("#!/bin/sh\nexec env --ignore-signal=XFSZ {binary} \"$@\"\n")).unwrap();
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    let (world, alice, grant) = with_grant(|options| {
-        let mut limited = curfew_harness::GateOptions::new(&wrapper);
-        limited.record.clone_from(&options.record);
-        limited.tables.clone_from(&options.tables);
-        limited.contracts.clone_from(&options.contracts);
-        limited
-    })
-    .await;
+    let (world, alice, grant) = with_grant(|options| on_a_small_disk(&options, &folder)).await;
     let erin = world.signed_in("erin").await;
     let psql = crate::cli::plain_psql(&alice).await;
     let mut live = Terminal::psql(&psql, ["-P", "pager=off"]).unwrap();
@@ -48,7 +65,7 @@ async fn a_full_disk_is_told_in_a_sentence_and_nothing_is_lost() {
     };
     curfew_harness::until("the statement in the recording", LIMIT, written).await.unwrap();
 
-    room(&world, "1");
+    fill(&world);
     let args = ["request", "orders", "--as", "orders_write", "--reason", "x"];
     let said = alice.curfew(args).await.unwrap();
     assert_eq!(said.code, Some(1), "{}", said.stdout);
@@ -61,7 +78,7 @@ async fn a_full_disk_is_told_in_a_sentence_and_nothing_is_lost() {
     live.send_line("select 'unrecorded' \\watch 0.2").await.unwrap();
     live.wait_for("can no longer be recorded", LIMIT).await.unwrap();
 
-    room(&world, "unlimited");
+    fs::remove_file(filler(&world)).unwrap();
     let asked = async || {
         let said = psql.run(["-Atc", "select 7"]).await.ok()?;
         (said.code == Some(0)).then_some(said.stdout)
