@@ -43,6 +43,27 @@ async fn ssh_scp_and_sftp_are_silent_with_the_written_hosts() {
     assert!(fs::read(&back).unwrap() == contents && !there.exists());
 }
 
+/// The guide says what these lines mean, as ssh can be told nothing else.
+#[tokio::test]
+async fn in_batch_mode_who_has_no_access_is_told_apart_from_who_is_not_known() {
+    let scene = Scene::at_once("").await;
+    let alice = scene.gate.person("alice").unwrap();
+    alice.login().await.unwrap();
+    let told = alice.json(["ssh-config", "--json"]).await.unwrap();
+    let config = told["include"].as_str().unwrap().into();
+    let desk = Desk { alice, ssh: scene.ssh(), config };
+    let said = desk.runs("ssh", ["web.curfew", "echo in"]).await;
+    assert_eq!((said.code, said.stdout.as_str()), (Some(255), ""));
+    assert!(said.stderr.ends_with(": Permission denied (keyboard-interactive).\n"), "{}", said.stderr);
+    let stranger = desk.ssh.run(&scene.user(), ["-o", "BatchMode=yes", "--", "echo in"]).await.unwrap();
+    let unknown = ": Permission denied (publickey,keyboard-interactive).\n";
+    assert!(stranger.code == Some(255) && stranger.stderr.ends_with(unknown), "{}", stranger.stderr);
+    // Without it, ssh shows what it is told, and where to ask, even where nobody can type.
+    let shown = desk.ssh.run(&scene.user(), ["echo in"]).await.unwrap();
+    assert_eq!((shown.code, shown.stdout.as_str()), (Some(255), ""));
+    assert!(shown.stderr.contains(&format!("{}/link/", scene.gate.url())), "{}", shown.stderr);
+}
+
 #[tokio::test]
 async fn rsync_and_git_know_the_written_hosts_by_their_names() {
     let scene = Scene::at_once("").await;
