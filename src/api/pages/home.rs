@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use curfew_adapter::Protocol;
 
+use super::keys::Key;
 use super::words::When;
 use crate::api::page::{Page, PageError, Shell};
 use crate::api::problem::Problem;
@@ -67,6 +68,7 @@ struct HomePage {
     held: Vec<Held>,
     waiting: usize,
     targets: Vec<TargetView>,
+    keys: Vec<Key>,
 }
 
 /// GET /
@@ -85,9 +87,9 @@ pub(super) async fn home(State(app): State<App>, browser: Browser) -> Result<Res
         let held = held.into_iter().map(|grant| Held::new(&app, grant)).collect();
         let waiting = app.grants.to_approve(&caller).await?.len();
         let targets = app.grants.offers(&caller).await?;
-        Ok::<_, Problem>(
-            Page(HomePage { shell: shell.clone(), here: "/", held, waiting, targets }).into_response(),
-        )
+        let keys = Key::all(&app, &browser).await?;
+        let page = HomePage { shell: shell.clone(), here: "/", held, waiting, targets, keys };
+        Ok::<_, Problem>(Page(page).into_response())
     };
     read.await.map_err(|problem| PageError::from(problem).within(&shell))
 }

@@ -8,6 +8,7 @@ mod ask;
 mod ask_form;
 mod grant_act;
 mod home;
+mod keys;
 mod list;
 mod request;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub fn router() -> Router<App> {
         .route("/requests/{id}", get(request::show))
         .route("/requests/{id}/{action}", get(back).post(act::act))
         .route("/grants/{id}/{action}", get(home_again).post(grant_act::act))
+        .route("/keys/remove", get(home_again).post(keys::remove))
 }
 
 /// Somebody who had to sign in before they could send a form, or who reloads: to the page that has it.

@@ -245,6 +245,30 @@ async fn nobody_is_signed_in_and_forged_forms_do_nothing() {
 }
 
 #[tokio::test]
+async fn a_person_is_told_of_a_new_ssh_key_and_takes_it_away() {
+    let gate = Gate::alone().await;
+    let [alice, bob, ..] = gate.everybody().await;
+    says_not(&gate.page("/", Some(&alice)).await, &["SSH key", "Keys that sign you in"]);
+    gate.bind_key(&alice, "SHA256:hers").await;
+    let told = "An SSH key was bound to your sign-in now, from 127.0.0.1.";
+    says(&gate.page("/", Some(&alice)).await, &[told, "Keys that sign you in with ssh", "SHA256:hers"]);
+    says_not(&gate.page("/", Some(&bob)).await, &["SHA256:hers"]);
+    gate.backend.hand.advance(std::time::Duration::from_secs(3601));
+    let later = gate.page("/", Some(&alice)).await;
+    says(&later, &["SHA256:hers"]);
+    says_not(&later, &["was bound to your sign-in"]);
+
+    let fields = [("fingerprint", "SHA256:hers")];
+    assert_eq!(gate.form("/keys/remove", &bob, &fields).await.leads_to(), "/");
+    says(&gate.page("/", Some(&alice)).await, &["SHA256:hers"]);
+    // The second click of a double one changes nothing.
+    for _ in 0..2 {
+        assert_eq!(gate.form("/keys/remove", &alice, &fields).await.leads_to(), "/");
+        says_not(&gate.page("/", Some(&alice)).await, &["SHA256:hers"]);
+    }
+}
+
+#[tokio::test]
 async fn an_approver_sees_both_addresses_where_they_differ() {
     let gate = Gate::alone().await;
     let [alice, bob, ..] = gate.everybody().await;

@@ -28,6 +28,8 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("POST", "/requests/{id}/{action}", "reason=no"),
     ("GET", "/grants/{id}/{action}", ""),
     ("POST", "/grants/{id}/{action}", "reason=no"),
+    ("GET", "/keys/remove", ""),
+    ("POST", "/keys/remove", "fingerprint=SHA256:alices"),
     ("GET", "/style.css", ""),
     ("GET", "/healthz", ""),
     ("GET", "/readyz", ""),
@@ -115,16 +117,7 @@ impl World {
         let grant = gate.granted(alice, bob).await;
         let request = gate.pending(alice).await;
         let session = gate.session(&grant, alice, true).await.to_string();
-        let who = curfew_adapter::SignedIn {
-            identity: alice.viewer.identity.clone(),
-            signin: alice.viewer.signin.id.clone(),
-            elsewhere: None,
-        };
-        let key = curfew_adapter::ProvedKey {
-            line: "ssh-ed25519 AAAA".to_owned(),
-            fingerprint: ALICES_KEY.to_owned(),
-        };
-        gate.app.identities.bind_key(&who, &key, [127, 0, 0, 1].into()).await.unwrap();
+        gate.bind_key(alice, ALICES_KEY).await;
         Self { gate, people, request, grant, session }
     }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use curfew_adapter::{
-    EndReason, GrantId, HostPort, ParameterPolicy, Protocol, RequestId, SessionId, TargetTls, TlsMode,
+    EndReason, GrantId, HostPort, ParameterPolicy, Protocol, ProvedKey, RequestId, SessionId, SignedIn,
+    TargetTls, TlsMode,
 };
 use futures_util::future::BoxFuture;
 use rustls::RootCertStore;
@@ -325,6 +326,17 @@ impl Gate {
         let ask =
             serde_json::json!({ "target": "orders", "account": "orders_read", "reason": "pool exhausted" });
         self.post("/requests", by, ask).await.is(201).get("id")
+    }
+
+    /// Binds an SSH key with this name to their sign-in.
+    pub(crate) async fn bind_key(&self, to: &Somebody, fingerprint: &str) {
+        let who = SignedIn {
+            identity: to.viewer.identity.clone(),
+            signin: to.viewer.signin.id.clone(),
+            elsewhere: None,
+        };
+        let key = ProvedKey { line: "ssh-ed25519 AAAA".to_owned(), fingerprint: fingerprint.to_owned() };
+        self.app.identities.bind_key(&who, &key, [127, 0, 0, 1].into()).await.unwrap();
     }
 
     /// The id of a session under this grant of `of`, which has ended and whose recording is sealed.
