@@ -124,7 +124,7 @@ pub enum Event<'a> {
         op: &'a str,
         /// To which path, as the client spelled it.
         path: &'a str,
-        /// The second path of a rename or link.
+        /// The second path of a rename or link; what the owner or the mode was set to.
         #[serde(skip_serializing_if = "Option::is_none")]
         to: Option<&'a str>,
         /// Bytes read or written.

@@ -34,7 +34,7 @@ pub enum Asked<'a> {
     /// Something by path is to be changed.
     Change(Operation),
     /// The attributes of an open file are to be changed.
-    Fsetstat { handle: &'a [u8], op: &'static str, size: Option<u64> },
+    Fsetstat { handle: &'a [u8], set: Attributes },
     /// An open file is to be on disk.
     Fsync { handle: &'a [u8] },
     /// Contents are to go from one open file to another, all of them where the length is 0.
@@ -56,7 +56,7 @@ pub struct Operation {
     pub op: &'static str,
     /// The path.
     pub path: Arc<str>,
-    /// The second path.
+    /// The second path; of a change of attributes, what they were set to.
     pub to: Option<Arc<str>>,
     /// The bytes that it is about.
     pub bytes: u64,
@@ -69,10 +69,36 @@ impl Operation {
     }
 }
 
-/// What a change of attributes is called, and the size that it sets. Where it sets several, `setstat`.
-fn attributes(mut parts: &[u8]) -> Result<(&'static str, Option<u64>), Malformed> {
+/// A change of attributes.
+#[derive(Debug)]
+pub struct Attributes {
+    op: &'static str,
+    /// The size that it sets.
+    pub size: Option<u64>,
+    owner: Option<(u32, u32)>,
+    mode: Option<u32>,
+}
+
+impl Attributes {
+    /// The change on a path.
+    pub fn on(&self, path: Arc<str>) -> Operation {
+        let owner = self.owner.map(|(user, group)| format!("{user}:{group}"));
+        let mode = self.mode.map(|mode| format!("{:04o}", mode & PERMISSIONS));
+        let set: Vec<String> = owner.into_iter().chain(mode).collect();
+        let to = (!set.is_empty()).then(|| set.join(" ").into());
+        Operation { op: self.op, path, to, bytes: self.size.unwrap_or(0) }
+    }
+}
+
+/// What of a mode says who may do what; the rest is the kind of file.
+const PERMISSIONS: u32 = 0o7777;
+
+/// Reads a change of attributes. One that sets several is called `setstat`.
+fn attributes(mut parts: &[u8]) -> Result<Attributes, Malformed> {
     let flags = parts.number()?;
     let size = if flags & wire::ATTR_SIZE == 0 { None } else { Some(parts.large()?) };
+    let owner = if flags & wire::ATTR_OWNER == 0 { None } else { Some((parts.number()?, parts.number()?)) };
+    let mode = if flags & wire::ATTR_MODE == 0 { None } else { Some(parts.number()?) };
     let op = match flags {
         wire::ATTR_SIZE => "truncate",
         wire::ATTR_OWNER => "chown",
@@ -80,7 +106,7 @@ fn attributes(mut parts: &[u8]) -> Result<(&'static str, Option<u64>), Malformed
         wire::ATTR_TIMES => "utimes",
         _ => "setstat",
     };
-    Ok((op, size))
+    Ok(Attributes { op, size, owner, mode })
 }
 
 /// The parts with paths: an error that is no fault of the packet's ends the reading of it.
@@ -112,8 +138,7 @@ fn both<'a>(op: &'static str, parts: &mut &[u8]) -> Result<Asked<'a>, Stop> {
 
 fn setstat<'a>(parts: &mut &[u8]) -> Result<Asked<'a>, Stop> {
     let path = path(parts)?;
-    let (op, size) = attributes(parts)?;
-    Ok(Asked::Change(Operation { op, path, to: None, bytes: size.unwrap_or(0) }))
+    Ok(Asked::Change(attributes(parts)?.on(path)))
 }
 
 fn extended<'a>(mut parts: &'a [u8]) -> Result<Asked<'a>, Stop> {
@@ -154,8 +179,7 @@ fn asked(kind: u8, mut parts: &[u8]) -> Result<Asked<'_>, Stop> {
         wire::SETSTAT => setstat(parts)?,
         wire::FSETSTAT => {
             let handle = parts.handle()?;
-            let (op, size) = attributes(parts)?;
-            Asked::Fsetstat { handle, op, size }
+            Asked::Fsetstat { handle, set: attributes(parts)? }
         }
         wire::OPENDIR => Asked::List { path: path(parts)? },
         wire::REMOVE => change("remove", parts)?,

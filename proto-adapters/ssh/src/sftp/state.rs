@@ -193,9 +193,9 @@ impl State {
                 self.may_change(|| operation.clone())?;
                 Pending::Change(Box::new((operation, None)))
             }
-            Asked::Fsetstat { handle, op, size } => {
+            Asked::Fsetstat { handle, set } => {
                 let file = self.handle(handle)?;
-                let operation = Operation { bytes: size.unwrap_or(0), ..Operation::on(op, self.path(file)) };
+                let (operation, size) = (set.on(self.path(file)), set.size);
                 self.may_change(|| operation.clone())?;
                 let written = self.files.file(file).map_or(0, |file| file.written());
                 Pending::Change(Box::new((operation, size.map(|size| Resize { file, size, written }))))

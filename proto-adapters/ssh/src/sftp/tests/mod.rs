@@ -212,6 +212,7 @@ fn every_operation_is_recorded_with_its_outcome() {
     talk.exchange(extended(10, "hardlink@openssh.com", &["/c", "/h"]), ok(10));
     talk.exchange(mode(11, "/c"), ok(11));
     talk.exchange(extended(12, "statvfs@openssh.com", &["/"]), reply(12));
+    talk.exchange(owner_and_mode(16, "/c"), status(16, wire::OK, ""));
     talk.exchange(extended(13, "do-it@example.com", &["all"]), reply(13));
     talk.exchange(open(14, "/no", READ), status(14, wire::PERMISSION_DENIED, "Permission denied"));
     talk.exchange(one(wire::OPENDIR, 15, "/no"), status(15, 2, "No such file"));
@@ -226,7 +227,8 @@ fn every_operation_is_recorded_with_its_outcome() {
             r#"{"op":"symlink","path":"there","to":"/link"}"#,
             r#"{"op":"rename","path":"/b","to":"/c"}"#,
             r#"{"op":"hardlink","path":"/c","to":"/h"}"#,
-            r#"{"op":"chmod","path":"/c"}"#,
+            r#"{"op":"chmod","path":"/c","to":"0644"}"#,
+            r#"{"op":"setstat","path":"/c","to":"0:33 0755"}"#,
             r#"{"op":"extended","path":"do-it@example.com"}"#,
             r#"{"op":"get","path":"/no","error":"Permission denied"}"#,
             r#"{"op":"list","path":"/no","error":"No such file"}"#,

@@ -105,7 +105,7 @@ fn sftp_does_its_work_and_is_recorded() {
             r#"{"op":"mkdir","path":"~/sub"}"#.into(),
             r#"{"op":"rename","path":"~/there","to":"~/sub/moved"}"#.into(),
             r#"{"op":"symlink","path":"moved","to":"~/sub/link"}"#.into(),
-            r#"{"op":"chmod","path":"~/sub/moved"}"#.into(),
+            r#"{"op":"chmod","path":"~/sub/moved","to":"0600"}"#.into(),
             r#"{"op":"list","path":"~/sub/"}"#.into(),
             r#"{"op":"remove","path":"~/sub/link"}"#.into(),
             r#"{"op":"remove","path":"~/sub/moved"}"#.into(),

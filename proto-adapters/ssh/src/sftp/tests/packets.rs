@@ -74,6 +74,11 @@ pub fn mode(id: u32, path: &str) -> Vec<u8> {
     packet(wire::SETSTAT, id, &[&string(path.as_bytes()), &4_u32.to_be_bytes(), &0o644_u32.to_be_bytes()])
 }
 
+pub fn owner_and_mode(id: u32, path: &str) -> Vec<u8> {
+    let set = [6, 0, 33, 0o100_755_u32].map(u32::to_be_bytes).concat();
+    packet(wire::SETSTAT, id, &[&string(path.as_bytes()), &set])
+}
+
 pub fn resize(id: u32, handle: &[u8], size: u64) -> Vec<u8> {
     packet(wire::FSETSTAT, id, &[&string(handle), &1_u32.to_be_bytes(), &size.to_be_bytes()])
 }
