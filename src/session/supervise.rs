@@ -9,8 +9,9 @@ use super::parts::Parts;
 use super::words;
 use crate::contract::PersonKey;
 use crate::store::{Change, News};
-use curfew_adapter::{BootTime, Deadline, EndReason};
+use curfew_adapter::{BootTime, Deadline, EndReason, GrantId};
 use futures_util::{StreamExt, stream};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
@@ -37,39 +38,50 @@ pub async fn run(parts: Arc<Parts>) {
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
     let pulse = Pulse::new(&parts);
+    let mut others = VecDeque::new();
     loop {
         tokio::select! {
             biased;
             told = news.recv() => match told {
-                Ok(news) => changed(&parts, news).await,
+                Ok(news) => others.extend(changed(&parts, news).await),
                 Err(RecvError::Lagged(_)) => judge_all(&parts, |_| true, parts.clock.boot()).await,
                 Err(RecvError::Closed) => return,
             },
             _ = second.tick() => tick(&parts, &pulse),
             _ = heartbeat.tick() => pulse.beat(),
+            // Only where nothing else is to be done: an `async` block that is not polled takes nothing.
+            Some((grant, at)) = async { others.pop_front() } => judge_others(&parts, &grant, at).await,
             _ = sweep.tick() => judge_all(&parts, |_| true, parts.clock.boot()).await,
         }
     }
 }
 
-/// Something was committed: judges the sessions that it could concern.
-async fn changed(parts: &Arc<Parts>, news: News) {
+/// Something was committed: judges the sessions that it is about. A grant may carry sessions of other grants too, which
+/// are for later: it is given back with the instant of its change.
+async fn changed(parts: &Arc<Parts>, news: News) -> Option<(GrantId, BootTime)> {
     let at = news.at;
     match news.change {
         Change::Grant(id) => {
-            // The grant may carry sessions of other grants of the same person: all of that person's are judged.
-            let people: Vec<PersonKey> = match parts.store.grant(&id).await {
-                Ok(Some(grant)) => vec![grant.record().beneficiary.clone()],
-                Ok(None) => Vec::new(),
-                Err(_) => parts.registry.all().iter().map(|live| live.about.person.clone()).collect(),
-            };
-            judge_all(parts, |live| people.contains(&live.about.person), at).await;
+            judge_all(parts, |live| *live.about.grant_id() == id, at).await;
+            return Some((id, at));
         }
         Change::Signin(id) => judge_all(parts, |live| live.about.signin == id, at).await,
         Change::Identity(id) => judge_all(parts, |live| live.about.identity.id == id, at).await,
         Change::Contracts => judge_all(parts, |_| true, at).await,
         Change::Request(_) | Change::Session(_) | Change::Audit(_) => {}
     }
+    None
+}
+
+/// A grant has changed, and its own sessions have been judged: the others of the same person, which it may carry.
+async fn judge_others(parts: &Arc<Parts>, id: &GrantId, at: BootTime) {
+    let people: Vec<PersonKey> = match parts.store.grant(id).await {
+        Ok(Some(grant)) => vec![grant.record().beneficiary.clone()],
+        Ok(None) => Vec::new(),
+        Err(_) => parts.registry.all().iter().map(|live| live.about.person.clone()).collect(),
+    };
+    let others = |live: &Live| live.about.grant_id() != id && people.contains(&live.about.person);
+    judge_all(parts, others, at).await;
 }
 
 /// Judges the sessions that `pick` picks, as of `at`. Those alike in everything that counts are judged once.

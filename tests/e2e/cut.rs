@@ -3,4 +3,4 @@
 mod matrix;
 mod reasons;
 mod trouble;
-mod witness;
+pub mod witness;

@@ -12,6 +12,8 @@
 mod cli;
 mod countdown;
 mod cut;
+#[path = "../../src/golden.rs"]
+mod golden;
 mod identity;
 mod r#loop;
 mod ops;

@@ -4,6 +4,7 @@ mod ansible;
 mod audit;
 mod bulk;
 mod client;
+mod cut;
 mod desk;
 mod flood;
 mod jump;

@@ -125,10 +125,7 @@ impl World {
 
     /// Whoever reads everything.
     pub async fn auditor(&self) -> Auditor {
-        let person = self.gate.person("erin").unwrap();
-        let page = person.open(&self.gate.page("/requests")).await.unwrap();
-        assert_eq!(page.status, 200, "{}", page.text());
-        Auditor { url: self.gate.url(), person }
+        Auditor::of(&self.gate).await
     }
 
     /// What is scraped at this moment.
@@ -145,6 +142,14 @@ pub struct Auditor {
 }
 
 impl Auditor {
+    /// Erin, signed in at this gate.
+    pub async fn of(gate: &Gate) -> Self {
+        let person = gate.person("erin").unwrap();
+        let page = person.open(&gate.page("/requests")).await.unwrap();
+        assert_eq!(page.status, 200, "{}", page.text());
+        Self { url: gate.url(), person }
+    }
+
     async fn ask(&self, path: &str) -> String {
         let url = format!("{}{path}", self.url);
         let answer = self.person.browser.request(Method::GET, &url).unwrap().send().await.unwrap();
@@ -159,14 +164,18 @@ impl Auditor {
         serde_json::from_str(&self.ask(path).await).unwrap()
     }
 
+    /// What the audit log has after this number, in order; waits a few seconds where there is nothing.
+    pub async fn events(&self, after: u64) -> Vec<Value> {
+        let lines = self.ask(&format!("/api/v1/audit?after={after}&limit=500&wait_seconds=5")).await;
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// Waits for the first event of this kind, past or to come, that is the one looked for.
     pub async fn event(&self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let looking = async {
             let mut after = 0;
             loop {
-                let lines = self.ask(&format!("/api/v1/audit?after={after}&limit=500&wait_seconds=5")).await;
-                for line in lines.lines() {
-                    let event: Value = serde_json::from_str(line).unwrap();
+                for event in self.events(after).await {
                     after = event["seq"].as_u64().unwrap();
                     if event["kind"] == kind && wanted(&event) {
                         return event;

@@ -12,12 +12,12 @@ use crate::world::{Auditor, LIMIT, World};
 
 /// Both sockets are closed within two seconds of the end; and what a tap needs to see it while others keep the
 /// machine busy.
-const CLOSED: Duration = Duration::from_millis(2_300);
+pub const CLOSED: Duration = Duration::from_millis(2_300);
 /// Nothing is left in pg_stat_activity three seconds after the end.
-const GONE: Duration = Duration::from_secs(3);
+pub const GONE: Duration = Duration::from_secs(3);
 /// How long after a revocation was committed a byte may still pass: it has to reach whoever moves bytes first. A
 /// deadline is known beforehand, so after that not one may.
-const LATENCY: Duration = Duration::from_millis(500);
+pub const LATENCY: Duration = Duration::from_millis(500);
 
 /// How a grant comes to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

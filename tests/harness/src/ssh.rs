@@ -77,7 +77,7 @@ impl Ssh {
     ///
     /// # Errors
     /// When ssh is not installed.
-    pub fn terminal<const N: usize>(&self, user: &str, args: [&str; N]) -> Result<Terminal> {
+    pub fn terminal<'a>(&self, user: &str, args: impl AsRef<[&'a str]>) -> Result<Terminal> {
         Terminal::start("ssh".as_ref(), self.arguments(user, args), environment(&self.home))
     }
 
@@ -85,7 +85,7 @@ impl Ssh {
     ///
     /// # Errors
     /// When it does not end in time. A failing command is no error: look at the output.
-    pub async fn run<const N: usize>(&self, user: &str, args: [&str; N]) -> Result<Output> {
+    pub async fn run<'a>(&self, user: &str, args: impl AsRef<[&'a str]>) -> Result<Output> {
         run(self.command("ssh", self.arguments(user, args)), self.limit).await
     }
 
@@ -93,7 +93,7 @@ impl Ssh {
     ///
     /// # Errors
     /// When ssh is not installed.
-    pub fn spawn<const N: usize>(&self, user: &str, args: [&str; N]) -> Result<Process> {
+    pub fn spawn<'a>(&self, user: &str, args: impl AsRef<[&'a str]>) -> Result<Process> {
         Process::spawn("ssh", self.command("ssh", self.arguments(user, args)), Stop::Kill)
     }
 
@@ -118,15 +118,16 @@ impl Ssh {
     ///
     /// # Errors
     /// When ssh is not installed.
-    pub fn piped<const N: usize>(&self, user: &str, args: [&str; N]) -> Result<Child> {
+    pub fn piped<'a>(&self, user: &str, args: impl AsRef<[&'a str]>) -> Result<Child> {
         let mut command = self.command("ssh", self.arguments(user, args));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         command.spawn().context("starting ssh")
     }
 
-    fn arguments<const N: usize>(&self, user: &str, args: [&str; N]) -> Vec<OsString> {
+    fn arguments<'a>(&self, user: &str, args: impl AsRef<[&'a str]>) -> Vec<OsString> {
         let mut all = self.options();
         all.extend(["-p".into(), self.port.to_string().into(), "-l".into(), user.into()]);
+        let args = args.as_ref();
         let (options, command): (Vec<&str>, Vec<&str>) = match args.iter().position(|arg| *arg == "--") {
             Some(at) => {
                 (args.iter().take(at).copied().collect(), args.iter().skip(at + 1).copied().collect())

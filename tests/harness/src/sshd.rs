@@ -19,6 +19,8 @@ use crate::scratch::{is_root, own, scratch};
 const LIMIT: Duration = Duration::from_secs(60);
 /// Where Debian and others put it; it insists on an absolute path.
 const SSHD: &str = "/usr/sbin/sshd";
+/// As Debian configures it: a program, which shows in the list of processes as what it is.
+const SFTP: &str = "/usr/lib/openssh/sftp-server";
 
 /// Whom root's tests log in as: sshd passes no signals on in root's own sessions. `cargo xtask` makes the account.
 pub const ACCOUNT: &str = "deploy";
@@ -56,7 +58,7 @@ impl Sshd {
             let config = format!(
                 "ListenAddress 127.0.0.1:{port}\nHostKey {dir}/host\nTrustedUserCAKeys {dir}/trusted\n\
                  AuthorizedKeysFile {dir}/authorized\nPermitRootLogin yes\nStrictModes no\nUsePAM no\nPrintMotd no\n\
-                 PasswordAuthentication no\nPidFile none\nAcceptEnv LANG LC_*\nSubsystem sftp internal-sftp\n\
+                 PasswordAuthentication no\nPidFile none\nAcceptEnv LANG LC_*\nSubsystem sftp {SFTP}\n\
                  MaxStartups 1000\nMaxSessions 1000\n"
             );
             private(&at("config"), &config)?;

@@ -32,10 +32,24 @@ pub enum What {
     Opened,
     /// These bytes were read. They are passed on at once.
     Bytes(Vec<u8>),
+    /// So many bytes were read, by a tap that keeps no contents.
+    Passed(usize),
     /// The sender closed its half in good order.
     Finished,
     /// The connection broke: a reset, or a write to a peer that is gone.
     Broken,
+}
+
+impl What {
+    /// How many bytes were read.
+    #[must_use]
+    pub fn passed(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Passed(bytes) => *bytes,
+            Self::Opened | Self::Finished | Self::Broken => 0,
+        }
+    }
 }
 
 /// One entry of the record.
@@ -54,6 +68,7 @@ pub struct Event {
 struct Shared {
     target: SocketAddr,
     from: IpAddr,
+    contents: bool,
     events: Mutex<Vec<Event>>,
     count: watch::Sender<usize>,
     stalled: watch::Sender<[bool; 2]>,
@@ -81,11 +96,24 @@ impl Tap {
     /// # Errors
     /// When no port can be had.
     pub async fn start_from(from: IpAddr, target: SocketAddr) -> Result<Self> {
+        Self::open(from, target, true).await
+    }
+
+    /// As [`Tap::start_from`], for much traffic that nobody could read anyway: it keeps how many bytes passed, not which.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn without_contents(from: IpAddr, target: SocketAddr) -> Result<Self> {
+        Self::open(from, target, false).await
+    }
+
+    async fn open(from: IpAddr, target: SocketAddr, contents: bool) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("a port for a tap")?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             target,
             from,
+            contents,
             events: Mutex::default(),
             count: watch::Sender::new(0),
             stalled: watch::Sender::new([false; 2]),
@@ -147,14 +175,20 @@ impl Tap {
     pub fn bytes_after(&self, direction: Direction, instant: Instant) -> usize {
         let events = self.shared.events();
         let late = events.iter().filter(|e| e.direction == direction && e.at > instant);
-        late.map(|e| if let What::Bytes(bytes) = &e.what { bytes.len() } else { 0 }).sum()
+        late.map(|e| e.what.passed()).sum()
+    }
+
+    /// How many bytes went one way so far, over all connections.
+    #[must_use]
+    pub fn passed(&self, direction: Direction) -> usize {
+        self.shared.events().iter().filter(|e| e.direction == direction).map(|e| e.what.passed()).sum()
     }
 
     /// When the last bytes went one way, over all connections.
     #[must_use]
     pub fn last(&self, direction: Direction) -> Option<Instant> {
         let events = self.shared.events();
-        let bytes = |event: &&Event| event.direction == direction && matches!(event.what, What::Bytes(_));
+        let bytes = |event: &&Event| event.direction == direction && event.what.passed() > 0;
         events.iter().rfind(bytes).map(|event| event.at)
     }
 
@@ -193,7 +227,8 @@ impl Tap {
         .await
     }
 
-    /// Stops reading what goes in `direction`, so that its sender sees a peer that reads nothing.
+    /// Stops reading what goes in `direction`, so that its sender sees a peer that reads nothing. What is on its way into
+    /// the tap waits there.
     pub fn stall(&self, direction: Direction) {
         self.set_stalled(direction, true);
     }
@@ -287,7 +322,10 @@ async fn copy(
     let mut buffer = vec![0; 64 * 1024];
     loop {
         shared.flowing(direction).await;
-        let piece = match from.read(&mut buffer).await {
+        let read = from.read(&mut buffer).await;
+        // It may have been stalled while it waited for these.
+        shared.flowing(direction).await;
+        let piece = match read {
             Ok(0) => {
                 shared.record(connection, direction, What::Finished);
                 let _ = to.shutdown().await;
@@ -299,7 +337,8 @@ async fn copy(
                 return;
             }
         };
-        shared.record(connection, direction, What::Bytes(piece.to_vec()));
+        let what = if shared.contents { What::Bytes(piece.to_vec()) } else { What::Passed(piece.len()) };
+        shared.record(connection, direction, what);
         if to.write_all(piece).await.is_err() {
             shared.record(connection, direction, What::Broken);
             return;

@@ -42,6 +42,13 @@ async fn a_stalled_tap_makes_its_sender_wait() {
     target.read_exact(&mut [0; 1]).await.unwrap();
 
     tap.stall(Direction::ToClient);
+    target.write_all(b"b").await.unwrap();
+    let mut one = [0; 1];
+    let passing = client.read(&mut one);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), passing).await.is_err(),
+        "it passed while stalled"
+    );
     let much = vec![7; 64 << 20];
     let mut sending = JoinSet::new();
     sending.spawn(async move {
@@ -56,7 +63,18 @@ async fn a_stalled_tap_makes_its_sender_wait() {
     while let Ok(read @ 1..) = client.read(&mut buffer).await {
         received += read;
     }
-    assert_eq!(sending.join_next().await.unwrap().unwrap(), received);
+    assert_eq!(sending.join_next().await.unwrap().unwrap() + 1, received);
+}
+
+#[tokio::test]
+async fn a_tap_without_contents_keeps_lengths_and_times() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tap = Tap::without_contents([127, 0, 0, 1].into(), listener.local_addr().unwrap()).await.unwrap();
+    let (mut client, mut target) = pair(&tap, &listener).await;
+    client.write_all(b"hello").await.unwrap();
+    target.read_exact(&mut [0; 5]).await.unwrap();
+    assert_eq!((tap.passed(Direction::ToTarget), tap.passed(Direction::ToClient)), (5, 0));
+    assert!(tap.bytes(0, Direction::ToTarget).is_empty() && tap.last(Direction::ToTarget).is_some());
 }
 
 #[tokio::test]
