@@ -14,6 +14,7 @@ use super::kernel::{ANY_PORT, Connections, Running};
 use super::log::Log;
 use super::stamps::Pace;
 use super::work::{Desk, Work, still};
+use crate::world::LIMIT;
 
 const CONTRACT: &str = r#"
 [contract]
@@ -136,7 +137,8 @@ impl Stage {
         let pace = if cell.reads { Pace::Calm } else { Pace::Full };
         let (user, mark) = (format!("{account}%{name}"), cell.mark());
         let desk = Desk { ssh, user, mark, sshd: &self.sshd, pace, go };
-        let work = Work::open(&desk, cell.doing).await;
+        let opening = tokio::time::timeout(LIMIT, Work::open(&desk, cell.doing));
+        let work = opening.await.unwrap_or_else(|_| panic!("{name} does not open"));
         let started = log.event("session.started", "grant", &grant).await;
         let session = started["session"].as_str().unwrap().to_owned();
         Scene {
