@@ -1,5 +1,5 @@
-//! File transfer as sftp does it (draft-ietf-secsh-filexfer-02), with 64 requests outstanding, of contents that say when
-//! they were made.
+//! File transfer as sftp does it (draft-ietf-secsh-filexfer-02), with up to 64 requests outstanding, of contents that say
+//! when they were made.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -83,6 +83,8 @@ impl Transfer {
     /// say the time all the while.
     pub async fn get(mut self, pace: Pace, file: &File, newest: &Newest) -> Result<()> {
         let outstanding = Mutex::new(VecDeque::new());
+        // Answers that lie about until their turn comes are too old to tell anything.
+        let ahead = if pace == Pace::Calm { 2 } else { AHEAD };
         let telling = async {
             let mut ticks = tokio::time::interval(TICK);
             loop {
@@ -97,7 +99,7 @@ impl Transfer {
             let mut steps = pace.steps();
             loop {
                 steps.next().await;
-                while outstanding.lock().unwrap().len() < AHEAD {
+                while outstanding.lock().unwrap().len() < ahead {
                     let at = self.next();
                     outstanding.lock().unwrap().push_back(at);
                     file.write_at(header().as_bytes(), at)?;

@@ -73,6 +73,8 @@ pub struct Scene {
 impl Stage {
     pub async fn new() -> Self {
         let (sshd, provider) = tokio::try_join!(Sshd::start(), Provider::start(&[])).unwrap();
+        // A forwarded port of both families is one of ::1 alone where somebody else has it of 127.0.0.1.
+        sshd.configure("AddressFamily inet").await.unwrap();
         let mut options = GateOptions::new(env!("CARGO_BIN_EXE_curfew"));
         options.server = "drain = \"2s\"\n".to_owned();
         options.contracts.clear();
