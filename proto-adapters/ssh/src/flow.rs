@@ -11,7 +11,9 @@ use futures_util::task::AtomicWaker;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// What a peer may send on a channel before it is granted more (RFC 4254, section 5.2); OpenSSH's own default.
 pub const WINDOW: u32 = 2 * 1024 * 1024;
@@ -49,6 +51,8 @@ pub struct Out {
     pub blocked: usize,
     /// How many more bytes may leave, once the leg is frozen.
     pub left: Option<usize>,
+    /// When the socket last took something.
+    pub wrote_at: Option<Instant>,
     /// Everything was written, and our side closed.
     pub closed: bool,
 }
@@ -159,9 +163,17 @@ impl Flow {
         let mut out = self.out();
         let before = std::mem::replace(&mut out.blocked, offered.saturating_sub(written));
         out.left = out.left.map(|left| left.saturating_sub(written));
+        if written > 0 {
+            out.wrote_at = Some(Instant::now());
+        }
         if before > 0 && out.blocked == 0 {
             self.drained.notify_waiters();
         }
+    }
+
+    /// How long ago the socket last took something.
+    pub fn silent_for(&self) -> Option<Duration> {
+        self.out().wrote_at.map(|at| at.elapsed())
     }
 
     /// The writing side.

@@ -1,4 +1,6 @@
 //! Work that stops at the instant at which a lease ends.
+//!
+//! Work that is large should come pinned: by value, each function on the way keeps a place for it.
 
 use curfew_adapter::Lease;
 use std::future::{Future, poll_fn};

@@ -117,6 +117,8 @@ impl SshAdapter {
                 }
                 Reply::Admitted(session) => {
                     startup.finish();
+                    // A session may last for hours: how it was let in is not kept.
+                    drop((door, inbox));
                     return Ok(session::run(session, client, call.reply, parting).await);
                 }
             }

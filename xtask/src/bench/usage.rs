@@ -7,20 +7,11 @@ use curfew_harness::{Context, Result};
 /// Seconds of CPU, in user and kernel mode, of all threads of `pid` since it started.
 pub fn cpu_seconds(pid: i32) -> Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
-    let ticks = ticks(&stat, 2).context(format!("no times in {stat:?}"))?;
-    Ok(in_seconds(ticks))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "ticks of minutes, far below 2^52")]
-fn in_seconds(ticks: u64) -> f64 {
-    ticks as f64 / rustix::param::clock_ticks_per_second() as f64
-}
-
-/// The same, with that of its children that have ended and been waited for.
-pub fn cpu_seconds_with_children(pid: i32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
-    let ticks = ticks(&stat, 4).context(format!("no times in {stat:?}"))?;
-    Ok(in_seconds(ticks))
+    let ticks = ticks(&stat).context(format!("no times in {stat:?}"))?;
+    // Both are far below 2^52.
+    #[expect(clippy::cast_precision_loss, reason = "ticks of minutes")]
+    let seconds = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
+    Ok(seconds)
 }
 
 /// All processes below `pid`, at this moment.
@@ -52,12 +43,12 @@ pub fn resident_kib(pid: i32) -> Result<f64> {
     line.trim().trim_end_matches(" kB").parse().context(line)
 }
 
-/// The first so many of utime, stime, cutime and cstime, from field 14 on, together: the name in parentheses before them
-/// may hold anything.
-fn ticks(stat: &str, fields: usize) -> Option<u64> {
+/// utime and stime, fields 14 and 15: the name in parentheses before them may hold anything.
+fn ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(") ")?;
-    let times = rest.split(' ').skip(11).take(fields).map(|field| field.parse::<u64>().ok());
-    times.collect::<Option<Vec<_>>>().filter(|times| times.len() == fields).map(|times| times.iter().sum())
+    let mut fields = rest.split(' ').skip(11);
+    let time = |field: Option<&str>| field?.parse::<u64>().ok();
+    Some(time(fields.next())? + time(fields.next())?)
 }
 
 #[cfg(test)]
@@ -66,9 +57,8 @@ mod tests {
 
     #[test]
     fn times_are_found_behind_any_name() {
-        let stat = "7 (a) R 1) S 1 7 7 0 -1 4194560 100 0 0 0 250 31 7 2 20 0 3 0 5 6 7";
-        assert_eq!((ticks(stat, 2), ticks(stat, 4)), (Some(281), Some(290)));
-        assert_eq!(ticks("7 (short) S 1", 2), None);
+        let stat = "7 (a) R 1) S 1 7 7 0 -1 4194560 100 0 0 0 250 31 0 0 20 0 3 0 5 6 7";
+        assert_eq!(ticks(stat), Some(281));
     }
 
     #[test]

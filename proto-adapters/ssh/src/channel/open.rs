@@ -6,6 +6,7 @@ use crate::leash::within;
 use crate::session::{Fault, Live};
 use curfew_adapter::{Event, HostPort};
 use russh::{Channel, ChannelOpenFailure, Error, client, server};
+use std::pin::pin;
 use std::sync::Arc;
 
 /// RFC 4254, section 5.1: administratively prohibited.
@@ -65,10 +66,10 @@ impl Live {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
         let live = self.clone();
-        self.spawn(async move {
-            let opened = within(&live.lease, live.target.channel_open_session()).await;
+        self.spawn(Box::pin(async move {
+            let opened = within(&live.lease, pin!(live.target.channel_open_session())).await;
             live.join(channel, opened, tape, reply).await;
-        })
+        }))
         .await;
     }
 
@@ -90,11 +91,11 @@ impl Live {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
         let (live, host, from) = (self.clone(), host.to_owned(), from.to_owned());
-        self.spawn(async move {
+        self.spawn(Box::pin(async move {
             let opening = live.target.channel_open_direct_tcpip(host, port, from, from_port);
-            let opened = within(&live.lease, opening).await;
+            let opened = within(&live.lease, pin!(opening)).await;
             live.join(channel, opened, tape, reply).await;
-        })
+        }))
         .await;
     }
 
@@ -129,11 +130,11 @@ impl Live {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
         let live = self.clone();
-        self.spawn(async move {
+        self.spawn(Box::pin(async move {
             let opening = live.client.channel_open_forwarded_tcpip(to, to_port, from, from_port);
-            let opened = within(&live.lease, opening).await;
+            let opened = within(&live.lease, pin!(opening)).await;
             live.join_back(far, opened, tape, reply).await;
-        })
+        }))
         .await;
     }
 
@@ -147,10 +148,10 @@ impl Live {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
         let live = self.clone();
-        self.spawn(async move {
-            let opened = within(&live.lease, live.client.channel_open_agent()).await;
+        self.spawn(Box::pin(async move {
+            let opened = within(&live.lease, pin!(live.client.channel_open_agent())).await;
             live.join_back(far, opened, tape, reply).await;
-        })
+        }))
         .await;
     }
 

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use curfew_adapter::RecordError;
 use russh::{ChannelReadHalf, Error};
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -140,26 +141,26 @@ impl Way<'_> {
                 // Where both sides have said this, OpenSSH closes the channel at once, and the library with it: what
                 // comes behind, the status of the command, would be lost. So it comes first.
                 Item::Eof if self.entry.eof.load(Ordering::Relaxed) => eof = true,
-                Item::Eof => self.hand(near.eof()).await?,
+                Item::Eof => self.hand(pin!(near.eof())).await?,
                 Item::Status(status) => {
                     self.entry.tape().exited(status);
-                    self.hand(near.exit_status(status)).await?;
+                    self.hand(pin!(near.exit_status(status))).await?;
                 }
                 Item::Signal { signal, core, message } => {
                     self.entry.tape().killed(&crate::client::signal_name(&signal));
                     let (client, language) = (&self.live.client, String::new());
                     let telling = client.exit_signal_request(near.id(), signal, core, message, language);
-                    self.hand(async { telling.await.map_err(|()| Error::SendError) }).await?;
+                    self.hand(pin!(async { telling.await.map_err(|()| Error::SendError) })).await?;
                 }
                 Item::Xon(can) => {
                     let telling = self.live.client.xon_xoff_request(near.id(), can);
-                    self.hand(async { telling.await.map_err(|()| Error::SendError) }).await?;
+                    self.hand(pin!(async { telling.await.map_err(|()| Error::SendError) })).await?;
                 }
                 Item::Closed => {
                     if eof {
-                        self.hand(near.eof()).await?;
+                        self.hand(pin!(near.eof())).await?;
                     }
-                    return self.hand(near.close()).await;
+                    return self.hand(pin!(near.close())).await;
                 }
             }
         }
@@ -171,8 +172,8 @@ impl Way<'_> {
         loop {
             match self.lane.take().await {
                 Item::Data { bytes, .. } => self.input(bytes).await?,
-                Item::Eof => self.hand(far.eof()).await?,
-                Item::Closed => return self.hand(far.close()).await,
+                Item::Eof => self.hand(pin!(far.eof())).await?,
+                Item::Closed => return self.hand(pin!(far.close())).await,
                 // A client has no other news of a channel.
                 Item::Status(_) | Item::Signal { .. } | Item::Xon(_) => {}
             }
@@ -191,11 +192,11 @@ impl Way<'_> {
     /// Sends the client one piece.
     async fn send(&self, bytes: Bytes, err: bool) -> Result<(), Stop> {
         let near = &self.entry.near;
-        self.hand(async {
+        self.hand(pin!(async {
             self.live.client_flow.clear().await;
             let piece = self.live.client_flow.piece(bytes);
             if err { near.extended_data_bytes(STDERR, piece).await } else { near.data_bytes(piece).await }
-        })
+        }))
         .await
     }
 
@@ -224,10 +225,10 @@ impl Way<'_> {
 
     /// Sends the target one piece.
     async fn forward(&self, bytes: Bytes) -> Result<(), Stop> {
-        self.hand(async {
+        self.hand(pin!(async {
             self.live.target_flow.clear().await;
             self.entry.far.data_bytes(self.live.target_flow.piece(bytes)).await
-        })
+        }))
         .await
     }
 
@@ -236,7 +237,7 @@ impl Way<'_> {
     }
 
     /// Hands something to a leg's library, unless the lease is over by then.
-    async fn hand(&self, handing: impl Future<Output = Result<(), Error>>) -> Result<(), Stop> {
+    async fn hand(&self, handing: Pin<&mut impl Future<Output = Result<(), Error>>>) -> Result<(), Stop> {
         match leash(&self.live.lease, handing).await {
             Some(done) => Ok(done?),
             None => Err(Stop::Over),

@@ -1,6 +1,9 @@
 //! What the library calls for a client: proofs go to the serving future, channels and requests to the live session.
 //!
 //! Nothing here may wait for long: the library reads and writes nothing for the client meanwhile.
+//!
+//! What may wait is boxed: the largest future of these is a part of the library's task, twice, for as long as the client
+//! is connected.
 
 use crate::algorithms;
 use crate::flow::{Flow, PACKET, WINDOW};
@@ -188,7 +191,7 @@ impl Handler for Front {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Error> {
-        self.live()?.open_session(channel, reply).await;
+        Box::pin(self.live()?.open_session(channel, reply)).await;
         Ok(())
     }
 
@@ -202,7 +205,7 @@ impl Handler for Front {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Error> {
-        self.live()?.open_forward(channel, reply, (host, port), (from, from_port)).await;
+        Box::pin(self.live()?.open_forward(channel, reply, (host, port), (from, from_port))).await;
         Ok(())
     }
 
@@ -256,7 +259,7 @@ impl Handler for Front {
         session: &mut Session,
     ) -> Result<(), Error> {
         let size = [cols, rows, width, height];
-        let done = self.live()?.terminal(channel, term, size, modes).await;
+        let done = Box::pin(self.live()?.terminal(channel, term, size, modes)).await;
         answer(session, channel, done)
     }
 
@@ -267,13 +270,13 @@ impl Handler for Front {
         value: &str,
         session: &mut Session,
     ) -> Result<(), Error> {
-        let done = self.live()?.environment(channel, name, value).await;
+        let done = Box::pin(self.live()?.environment(channel, name, value)).await;
         answer(session, channel, done)
     }
 
     async fn shell_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), Error> {
         let live = self.live()?.clone();
-        live.start_shell(channel, session).await
+        Box::pin(live.start_shell(channel, session)).await
     }
 
     async fn exec_request(
@@ -283,7 +286,7 @@ impl Handler for Front {
         session: &mut Session,
     ) -> Result<(), Error> {
         let live = self.live()?.clone();
-        live.start_command(channel, command, session).await
+        Box::pin(live.start_command(channel, command, session)).await
     }
 
     async fn subsystem_request(
@@ -293,7 +296,7 @@ impl Handler for Front {
         session: &mut Session,
     ) -> Result<(), Error> {
         let live = self.live()?.clone();
-        live.start_subsystem(channel, name, session).await
+        Box::pin(live.start_subsystem(channel, name, session)).await
     }
 
     async fn window_change_request(
@@ -305,17 +308,17 @@ impl Handler for Front {
         height: u32,
         session: &mut Session,
     ) -> Result<(), Error> {
-        let done = self.live()?.resize(channel, [cols, rows, width, height]).await;
+        let done = Box::pin(self.live()?.resize(channel, [cols, rows, width, height])).await;
         answer(session, channel, done)
     }
 
     async fn signal(&mut self, channel: ChannelId, signal: Sig, session: &mut Session) -> Result<(), Error> {
-        let done = self.live()?.signal(channel, signal).await;
+        let done = Box::pin(self.live()?.signal(channel, signal)).await;
         answer(session, channel, done)
     }
 
     async fn agent_request(&mut self, channel: ChannelId, _session: &mut Session) -> Result<bool, Error> {
-        Ok(self.live()?.forward_agent(channel).await)
+        Ok(Box::pin(self.live()?.forward_agent(channel)).await)
     }
 
     async fn x11_request(
@@ -337,7 +340,7 @@ impl Handler for Front {
         port: &mut u32,
         _session: &mut Session,
     ) -> Result<bool, Error> {
-        let granted = self.live()?.reverse(address, *port).await;
+        let granted = Box::pin(self.live()?.reverse(address, *port)).await;
         if let Some(granted) = granted {
             *port = granted;
         }
@@ -350,7 +353,7 @@ impl Handler for Front {
         port: u32,
         _session: &mut Session,
     ) -> Result<bool, Error> {
-        Ok(self.live()?.cancel_reverse(address, port).await)
+        Ok(Box::pin(self.live()?.cancel_reverse(address, port)).await)
     }
 
     async fn streamlocal_forward(&mut self, path: &str, _session: &mut Session) -> Result<bool, Error> {

@@ -11,6 +11,7 @@ use curfew_adapter::{Event, RecordError};
 use russh::server::Session;
 use russh::{ChannelId, Error, Pty, Sig};
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -46,12 +47,12 @@ impl Live {
         let answered = entry.expect();
         let asking =
             async { sending.await.is_ok() && matches!(timeout(PATIENCE, answered).await, Ok(Ok(true))) };
-        within(&self.lease, asking).await.unwrap_or(false)
+        within(&self.lease, pin!(asking)).await.unwrap_or(false)
     }
 
     /// Sends a request that nobody answers.
     async fn tell(&self, sending: impl Future<Output = Result<(), Error>>) -> bool {
-        matches!(within(&self.lease, sending).await, Some(Ok(())))
+        matches!(within(&self.lease, pin!(sending)).await, Some(Ok(())))
     }
 
     async fn recorded(&self, done: Result<(), RecordError>) -> bool {
@@ -217,7 +218,7 @@ impl Live {
         // Known before the target answers: a connection may come right behind its answer.
         self.reverses.add(address, port);
         let asking = timeout(PATIENCE, self.target.tcpip_forward(address, port));
-        match within(&self.lease, asking).await {
+        match within(&self.lease, pin!(asking)).await {
             Some(Ok(Ok(0))) => Some(port),
             Some(Ok(Ok(chosen))) => {
                 self.reverses.remove(address, port);
@@ -234,6 +235,7 @@ impl Live {
     /// The port is not wanted any more.
     pub async fn cancel_reverse(&self, address: &str, port: u32) -> bool {
         let asking = timeout(PATIENCE, self.target.cancel_tcpip_forward(address, port));
-        self.reverses.remove(address, port) && matches!(within(&self.lease, asking).await, Some(Ok(Ok(()))))
+        self.reverses.remove(address, port)
+            && matches!(within(&self.lease, pin!(asking)).await, Some(Ok(Ok(()))))
     }
 }

@@ -3,7 +3,7 @@
 use super::run::ClientLeg;
 use super::{Live, goodbye, work};
 use crate::flow::Flow;
-use curfew_adapter::{Closing, CutReport, End, Event, Goodbye};
+use curfew_adapter::{BootTime, Closing, CutReport, End, Event, Goodbye};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -24,7 +24,7 @@ pub async fn cut(live: &Live, mut client: ClientLeg, end: &End) -> Closing {
     live.client_flow.discard();
     live.target_flow.discard();
     let (client_sealed, target_sealed) = tokio::join!(seal(&live.client_flow), seal(&live.target_flow));
-    let sealed_at = live.now();
+    let last_byte = last_byte(live, end);
     let waiting = live.client_flow.is_blocked() || live.target_flow.is_blocked();
     let running = work::running(live);
     if client_sealed {
@@ -59,13 +59,25 @@ pub async fn cut(live: &Live, mut client: ClientLeg, end: &End) -> Closing {
         let _ = entry.end();
     }
     let cut = CutReport {
-        blocked_at: if waiting { drained.unwrap_or_else(|_| live.now()) } else { sealed_at },
+        blocked_at: if waiting { drained.unwrap_or_else(|_| live.now()) } else { last_byte },
         goodbye: goodbye.unwrap_or(Goodbye::None(DEAF)),
         outstanding: (!running.is_empty()).then(|| running.join(", ")),
         target_work: target_work
             .unwrap_or_else(|_| "the connection was closed: the target reads nothing".to_owned()),
     };
     Closing { cut: Some(cut), ..Closing::because(end.reason) }
+}
+
+/// When the last byte of the session left. From the end on nothing is handed to either leg, whenever it comes to this
+/// session's turn to be told so; what was handed over before is encrypted by now, and leaves as it is encrypted.
+fn last_byte(live: &Live, end: &End) -> BootTime {
+    let now = live.now();
+    let before = |silence: Duration| {
+        let silence = u64::try_from(silence.as_nanos()).unwrap_or(u64::MAX);
+        BootTime::from_nanos(now.as_nanos().saturating_sub(silence))
+    };
+    let left = |flow: &Flow| flow.silent_for().map_or(end.at, before);
+    end.at.max(left(&live.client_flow)).max(left(&live.target_flow))
 }
 
 /// Whether everything handed to a leg is encrypted. Where it is not, no more leaves on that leg than what is.

@@ -8,7 +8,6 @@ use curfew_adapter::{BootTime, Counters, Lease, Recorder, Terms};
 use futures_util::future::BoxFuture;
 use russh::{client, server};
 use std::fmt;
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -112,9 +111,9 @@ impl Live {
     }
 
     /// Runs `relay` with the session.
-    pub async fn spawn(&self, relay: impl Future<Output = ()> + Send + 'static) {
+    pub async fn spawn(&self, relay: BoxFuture<'static, ()>) {
         // Where nobody takes it, the session is over; dropping the relay rejects its channel.
-        let _ = self.relays.send(Box::pin(relay)).await;
+        let _ = self.relays.send(relay).await;
     }
 
     /// The session can't go on.

@@ -55,7 +55,7 @@ pub async fn run(
     parting: Auth,
 ) -> Ended {
     let lease = session.lease().clone();
-    let closing = match within(&lease, target::connect(&session)).await {
+    let closing = match within(&lease, Box::pin(target::connect(&session))).await {
         Some(Ok(target)) => live(&session, client, target, reply).await,
         Some(Err(failure)) => unreached(client, reply, parting, *failure).await,
         None => {
@@ -103,8 +103,8 @@ async fn live(
     // From here on no relay is polled again.
     relays.abort_all();
     let closing = match outcome {
-        Outcome::Over(end) => cut::cut(&live, client, &end).await,
-        outcome => wind_up(&live, client, outcome).await,
+        Outcome::Over(end) => Box::pin(cut::cut(&live, client, &end)).await,
+        outcome => Box::pin(wind_up(&live, client, outcome)).await,
     };
     drop(socket);
     closing
@@ -132,7 +132,7 @@ async fn watch(
                 if live.recorder.append(&Event::Countdown { remaining }).is_err() {
                     return Outcome::Fault(Fault::Recording);
                 }
-                goodbye::warn(live, &countdown.notice(&warning)).await;
+                Box::pin(goodbye::warn(live, &countdown.notice(&warning))).await;
             }
         }
     }

@@ -164,7 +164,7 @@ impl Handler for Back {
         match self.side.live() {
             Some(live) => {
                 let (to, from) = ((address.to_owned(), port), (from.to_owned(), from_port));
-                live.open_reverse(channel, reply, to, from).await;
+                Box::pin(live.open_reverse(channel, reply, to, from)).await;
             }
             None => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
         }
@@ -178,7 +178,7 @@ impl Handler for Back {
         _session: &mut Session,
     ) -> Result<(), Error> {
         match self.side.live() {
-            Some(live) => live.open_agent(channel, reply).await,
+            Some(live) => Box::pin(live.open_agent(channel, reply)).await,
             None => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
         }
         Ok(())

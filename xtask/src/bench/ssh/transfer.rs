@@ -1,16 +1,21 @@
 //! Bytes through a command and through sftp: how fast, and what it takes of whoever stands in between.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use curfew_harness::{Context, Error, Result, until};
+use curfew_harness::{Context, Error, Result};
 
 use super::super::usage;
 use super::scene::{Scene, Way};
 
 const LIMIT: Duration = Duration::from_secs(900);
+
+/// How often sshd's sessions are asked what they have used.
+const ASK: Duration = Duration::from_millis(20);
 
 /// A kind of transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +75,19 @@ pub async fn run(scene: &Scene, way: Way, kind: Kind, cipher: Option<&str>, byte
         Kind::Up => drop(command.arg("cat >/dev/null").stdin(File::open(&zeros)?)),
         Kind::Get | Kind::Put => {}
     }
-    let before = used(scene, way).await?;
-    let start = Instant::now();
-    let done = tokio::time::timeout(LIMIT, command.output()).await.context("a transfer that stalls")??;
+    let (start, whole) = (Instant::now(), process(scene, way)?);
+    let before = whole.map(usage::cpu_seconds).transpose()?;
+    let working = tokio::time::timeout(LIMIT, command.output());
+    let (done, sessions) = match way {
+        Way::Jump => of_sessions(scene.jump.pid(), working).await,
+        _ => (working.await, f64::NAN),
+    };
     let took = start.elapsed().as_secs_f64();
+    let done = done.context("a transfer that stalls")??;
+    let used = match whole.zip(before) {
+        Some((pid, before)) => usage::cpu_seconds(pid)? - before,
+        None => sessions,
+    };
     if !done.status.success() {
         return Err(Error::new(format!(
             "{kind:?} {way:?}: {}: {}",
@@ -83,7 +97,7 @@ pub async fn run(scene: &Scene, way: Way, kind: Kind, cipher: Option<&str>, byte
     }
     #[expect(clippy::cast_precision_loss, reason = "some GB")]
     let bytes = bytes as f64;
-    Ok(Ran { speed: bytes / 1e6 / took, cpu: (used(scene, way).await? - before) / (bytes / 1e9) })
+    Ok(Ran { speed: bytes / 1e6 / took, cpu: used / (bytes / 1e9) })
 }
 
 fn batch(scene: &Scene, kind: Kind, zeros: &Path) -> Result<std::path::PathBuf> {
@@ -95,17 +109,27 @@ fn batch(scene: &Scene, kind: Kind, zeros: &Path) -> Result<std::path::PathBuf> 
     Ok(path)
 }
 
-/// The CPU seconds so far of what is in between. Those of sshd's children count once they are gone.
-async fn used(scene: &Scene, way: Way) -> Result<f64> {
-    match way {
-        Way::Direct => Ok(f64::NAN),
-        Way::Gate => usage::cpu_seconds(scene.gate.pid()?),
-        Way::Bare => usage::cpu_seconds(scene.bare.process.id()),
-        Way::Jump => {
-            let pid = scene.jump.pid();
-            let alone = async || usage::descendants(pid).is_empty().then_some(());
-            until("sshd without children", Duration::from_secs(10), alone).await?;
-            usage::cpu_seconds_with_children(pid)
+/// What is in between, where it is one process all the time.
+fn process(scene: &Scene, way: Way) -> Result<Option<i32>> {
+    Ok(match way {
+        Way::Direct | Way::Jump => None,
+        Way::Bare => Some(scene.bare.process.id()),
+        Way::Gate => Some(scene.gate.pid()?),
+    })
+}
+
+/// The CPU seconds of an sshd's sessions while `work` is done. They are processes of their own, and what they have used
+/// is not always handed on to sshd when they end, so they are asked until then.
+async fn of_sessions<T>(sshd: i32, work: impl Future<Output = T>) -> (T, f64) {
+    let mut work = pin!(work);
+    let mut used = HashMap::new();
+    loop {
+        tokio::select! {
+            done = &mut work => return (done, used.values().sum()),
+            () = tokio::time::sleep(ASK) => {}
         }
+        // One that is gone has been asked before.
+        let all = usage::descendants(sshd).into_iter();
+        used.extend(all.filter_map(|pid| Some((pid, usage::cpu_seconds(pid).ok()?))));
     }
 }
