@@ -5,6 +5,7 @@ mod link;
 mod oauth;
 mod roles;
 mod signin;
+mod things;
 pub(crate) mod world;
 
 use std::net::SocketAddr;
