@@ -41,26 +41,23 @@ async fn verified(world: &World, erin: &Person, id: &str) {
     let folder = erin.home().join("verify");
     std::fs::create_dir_all(&folder).unwrap();
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let (recording, log, key, checkpoints) =
-        (path("r.curfew"), path("audit.jsonl"), path("key.pem"), path("c.jsonl"));
+    let (recording, log, key) = (path("r.curfew"), path("audit.jsonl"), path("key.pem"));
+    let (checkpoints, later) = (path("c.jsonl"), path("later.jsonl"));
+    let export = async |to: &str| {
+        erin.curfew(["audit", "export", "--checkpoints", "-o", to]).await.unwrap().success().unwrap();
+    };
+    // Before the log, which goes on meanwhile.
+    export(&checkpoints).await;
     erin.curfew(["sessions", "export", id, "--sealed", "-o", &recording]).await.unwrap().success().unwrap();
     erin.curfew(["audit", "export", "-o", &log]).await.unwrap().success().unwrap();
-    let export = async || {
-        erin.curfew(["audit", "export", "--checkpoints", "-o", &checkpoints])
-            .await
-            .unwrap()
-            .success()
-            .unwrap();
-    };
-    export().await;
     erin.curfew(["sessions", "verify", &recording]).await.unwrap().success().unwrap();
     erin.curfew(["audit", "verify"]).await.unwrap().success().unwrap();
     let keys = world.auditor().await.get("/api/v1/keys").await;
     std::fs::write(&key, keys[0]["pem"].as_str().unwrap_or_else(|| panic!("no key: {keys}"))).unwrap();
-    let second = async |what: &str, file: &str| {
+    let second = async |what: &str, file: &str, checkpoints: &str| {
         let script = repository().join("tests/verifier/verify.py");
         let mut command = Command::new(python());
-        command.arg(script).args([what, file, "--key", &key, "--checkpoint", &checkpoints]);
+        command.arg(script).args([what, file, "--key", &key, "--checkpoint", checkpoints]);
         let output = command.output().await.unwrap();
         (
             output.status.code(),
@@ -68,7 +65,7 @@ async fn verified(world: &World, erin: &Person, id: &str) {
         )
     };
     for (what, file) in [("recording", &recording), ("audit", &log)] {
-        let (code, said) = second(what, file).await;
+        let (code, said) = second(what, file, &checkpoints).await;
         assert_eq!(code, Some(0), "{what}: {said}");
         // Cut short, and it says so: the log once a checkpoint covers what is missing, the recording by one byte.
         let whole = std::fs::read(file).unwrap();
@@ -77,8 +74,8 @@ async fn verified(world: &World, erin: &Person, id: &str) {
         let end = if what == "audit" { third.unwrap().0 + 1 } else { whole.len() - 1 };
         std::fs::write(&short, &whole[..end]).unwrap();
         let told = async || {
-            export().await;
-            (second(what, &short).await.0 == Some(1)).then_some(())
+            export(&later).await;
+            (second(what, &short, &later).await.0 == Some(1)).then_some(())
         };
         until(&format!("shortened {what} to be refused"), LIMIT, told).await.unwrap();
     }
