@@ -34,8 +34,12 @@ pub fn for_demo() -> Result<()> {
 /// Installs what the benches need beside that.
 pub fn for_bench() -> Result<()> {
     for_demo()?;
-    let strace = (!works("strace", &["--version"])).then_some("strace");
-    packages(strace.into_iter().collect())
+    let needs = [
+        (works("strace", &["--version"]), "strace"),
+        (works("haproxy", &["-v"]), "haproxy"),
+        (works("pgbouncer", &["--version"]), "pgbouncer"),
+    ];
+    packages(needs.into_iter().filter(|(there, _)| !there).map(|(_, package)| package).collect())
 }
 
 /// What must be there, and the Debian package that brings it.
@@ -56,6 +60,7 @@ fn missing() -> Vec<&'static str> {
         (works("node", &["--version"]), "nodejs"),
         (works("npm", &["--version"]), "npm"),
         (works("cc", &["--version"]), "build-essential"),
+        (works("top", &["-V"]), "procps"),
         (works("setpriv", &["--version"]), "util-linux"),
     ];
     needs.into_iter().filter(|(there, _)| !there).map(|(_, package)| package).collect()

@@ -46,6 +46,17 @@ pub fn works(program: &str, args: &[&str]) -> bool {
     quiet.is_ok_and(|status| status.success())
 }
 
+/// Does `work` unless Ctrl-C comes first: then all that it has started is dropped, and `None` comes back.
+pub fn until_interrupted<T>(work: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("starting the runtime")?.block_on(async {
+        tokio::select! {
+            done = work => done.map(Some),
+            _ = tokio::signal::ctrl_c() => Ok(None),
+        }
+    })
+}
+
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")

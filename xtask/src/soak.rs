@@ -2,35 +2,18 @@
 //! stalls, arrives as something else, or costs memory.
 
 use std::future::Future;
-use std::path::Path;
 use std::time::Instant;
 
 use clap::Subcommand;
-use curfew_harness::gate::SSH_TARGET;
+use curfew_harness::gate::{Contract, SSH_TARGET};
 use curfew_harness::{Bulk, Context, Error, Gate, GateOptions, Provider, Result, Ssh, Sshd};
-use serde_json::Value;
 
 use crate::bench::release;
 use crate::install;
+use crate::run::until_interrupted;
 
 /// What the gate may grow by while gigabytes pass, in KiB.
 const GROWTH: u64 = 64 * 1024;
-
-const CONTRACT: &str = r#"
-[contract]
-name = "soak"
-description = "Everything is recorded, and nobody has to be asked"
-
-[who]
-groups = ["sre"]
-
-[what]
-targets = { names = ["web"] }
-accounts = ["ACCOUNT"]
-
-[when]
-duration = { default = "4h", max = "4h" }
-"#;
 
 /// What is tried for long.
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -47,24 +30,15 @@ pub enum Soak {
 pub fn soak(what: Soak) -> Result<()> {
     install::for_demo()?;
     let Soak::Ssh { gigabytes } = what;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(async {
-        tokio::select! {
-            done = ssh(gigabytes * 1_000_000_000) => done,
-            // What was started is dropped with the other branch.
-            _ = tokio::signal::ctrl_c() => Err(Error::new("interrupted")),
-        }
-    })
+    until_interrupted(ssh(gigabytes * 1_000_000_000))?.context("interrupted")
 }
 
 async fn ssh(bytes: u64) -> Result<()> {
     let binary = release("curfew", "curfew")?;
     let sshd = Sshd::start().await?;
     let provider = Provider::start(&[]).await?;
-    let mut options = GateOptions::new(binary).ssh_target(&sshd, "");
-    options.contracts.clear();
-    let options = options.contract("soak", &CONTRACT.replace("ACCOUNT", sshd.account()));
+    let contract = Contract::at_once("soak", &[SSH_TARGET], sshd.account(), "");
+    let options = GateOptions::new(binary).ssh_target(&sshd, "").only(contract);
     let gate = Gate::start(options, &provider).await?;
     sshd.trust(&gate.public_key("ssh-sessions")?)?;
     let ssh = signed_in(&gate, &sshd).await?;
@@ -82,15 +56,11 @@ async fn ssh(bytes: u64) -> Result<()> {
 async fn signed_in(gate: &Gate, sshd: &Sshd) -> Result<Ssh> {
     let alice = gate.person("alice")?;
     alice.login().await?;
-    let asked = ["request", SSH_TARGET, "--as", sshd.account(), "--reason", "soak", "--wait"];
+    let asked = ["request", SSH_TARGET, "--as", sshd.account(), "--reason", "soak", "--for", "4h", "--wait"];
     alice.curfew(asked).await?.success().context("asking for access")?;
-    let told = alice.json(["ssh-config", "--json"]).await?;
-    let written = told.get("include").and_then(Value::as_str).context("no file was written for ssh")?;
-    let written = Path::new(written);
     let ssh = Ssh::to(gate.ssh(), &gate.public_key("ssh-authority")?)?;
-    for (from, to) in [("id_curfew", "id"), ("id_curfew-cert.pub", "id-cert.pub")] {
-        std::fs::copy(written.with_file_name(from), ssh.path(to)).context(from)?;
-    }
+    alice.curfew(["ssh-config"]).await?.success()?;
+    ssh.take(&alice.kept()?)?;
     Ok(ssh)
 }
 

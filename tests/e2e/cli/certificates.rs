@@ -24,8 +24,7 @@ async fn world() -> World {
 
 /// psql with the files of the sign-in copied to where no logout reaches them.
 fn copied(psql: Psql, person: &Person, to: &Path) -> Psql {
-    let folder = fs::read_dir(person.home().join(".config/curfew")).unwrap();
-    let folder = folder.map(|entry| entry.unwrap().path()).find(|path| path.is_dir()).unwrap();
+    let folder = person.kept().unwrap();
     let copy = |name: &str| {
         fs::copy(folder.join(name), to.join(name)).unwrap();
         to.join(name).to_string_lossy().into_owned()

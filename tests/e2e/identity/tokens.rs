@@ -12,9 +12,7 @@ use crate::world::{LIMIT, NOW, World};
 
 /// The token that `curfew login` keeps.
 fn api_token(who: &Person) -> String {
-    let folders = fs::read_dir(who.home().join(".config/curfew")).unwrap();
-    let mut files = folders.map(|entry| entry.unwrap().path().join("token"));
-    fs::read_to_string(files.find(|file| file.exists()).unwrap()).unwrap().trim().to_owned()
+    fs::read_to_string(who.kept().unwrap().join("token")).unwrap().trim().to_owned()
 }
 
 /// The token in the cookie of the gate.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::desk::Desk;
-use super::scene::{Scene, digits};
+use super::scene::Scene;
 use crate::world::LIMIT;
 
 /// What the tours do.
@@ -97,7 +97,7 @@ async fn paramiko_without_a_key_is_signed_in_by_link_and_digits() {
     let link = link.await.unwrap();
     client.logs().wait_for("the six digits that the page shows", LIMIT).await.unwrap();
     let page = alice.consent(&link).await.unwrap();
-    let digits = digits(&page.text()).unwrap();
+    let digits = page.digits().unwrap();
     keyboard.write_all(format!("{digits}\n").as_bytes()).await.unwrap();
     client.logs().wait_for(r#"{"done": true}"#, LIMIT).await.unwrap();
     assert!(client.ended(LIMIT).await.unwrap().success());

@@ -2,30 +2,12 @@
 
 use std::ffi::OsString;
 
-use curfew_harness::gate::SSH_TARGET;
+use curfew_harness::gate::{Contract, SSH_TARGET};
 use curfew_harness::sshd::keygen;
 use curfew_harness::{Gate, GateOptions, Page, Person, Provider, Ssh, Sshd, Terminal, until};
 use serde_json::Value;
 
 use crate::world::LIMIT;
-
-/// Grants at once, for tests that are about what comes after.
-const AT_ONCE: &str = r#"
-[contract]
-name = "web-now"
-description = "Anything on the web server, at once"
-
-[who]
-groups = ["sre"]
-
-[what]
-targets = { names = ["web"] }
-accounts = ["ACCOUNT"]
-MORE
-
-[when]
-duration = { default = "30m", max = "4h" }
-"#;
 
 /// Dropped from the top: whoever connects goes before whom they connect to.
 pub struct Scene {
@@ -48,10 +30,8 @@ impl Scene {
     /// The same, and `change` has the last word on the gate's configuration.
     pub async fn with(more: &str, change: impl FnOnce(GateOptions) -> GateOptions) -> Self {
         Self::start(|options, sshd| {
-            let mut options = options.ssh_target(sshd, "");
-            options.contracts.clear();
-            let contract = AT_ONCE.replace("ACCOUNT", sshd.account()).replace("MORE", more);
-            change(options.contract("web-now", &contract))
+            let contract = Contract::at_once("web-now", &[SSH_TARGET], sshd.account(), more);
+            change(options.ssh_target(sshd, "").only(contract))
         })
         .await
     }
@@ -91,7 +71,7 @@ impl Scene {
         (alice, ssh)
     }
 
-    /// Asks for the account under [`AT_ONCE`], and gives the grant.
+    /// Asks for the account where nobody has to approve, and gives the grant.
     pub async fn grant(&self, person: &Person, duration: &str) -> Value {
         let asked = [
             "request",
@@ -148,14 +128,8 @@ impl Scene {
         let link = terminal.link(&self.gate.url(), LIMIT).await.unwrap();
         terminal.wait_for("the six digits that the page shows: ", LIMIT).await.unwrap();
         let page = person.consent(&link).await.unwrap();
-        let digits = digits(&page.text()).unwrap_or_else(|| panic!("no digits: {}", page.text()));
+        let digits = page.digits().unwrap_or_else(|| panic!("no digits: {}", page.text()));
         terminal.send_line(&digits).await.unwrap();
         page
     }
-}
-
-/// The six digits in a page's text.
-pub fn digits(text: &str) -> Option<String> {
-    let is = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
-    text.split(|c: char| !c.is_ascii_alphanumeric()).find(is).map(str::to_owned)
 }

@@ -7,7 +7,7 @@ use curfew_harness::psql::Output;
 use curfew_harness::sshd::keygen;
 
 use super::desk::Desk;
-use super::scene::{Scene, digits};
+use super::scene::Scene;
 use crate::world::LIMIT;
 
 async fn silently(ssh: &Ssh, user: &str) -> Output {
@@ -19,20 +19,13 @@ fn refused(said: &Output, sentence: &str) {
     assert!(said.stderr.contains(sentence), "{sentence:?} is not in {:?}", said.stderr);
 }
 
-/// Alice's key and certificate in this home folder.
-fn copy(desk: &Desk, ssh: &Ssh) {
-    for (from, to) in [("id_curfew", "id"), ("id_curfew-cert.pub", "id-cert.pub")] {
-        fs::copy(desk.file(from), ssh.path(to)).unwrap();
-    }
-}
-
 /// Teleport CVE-2025-49825: a credential that was not bound to what it had been given for.
 #[tokio::test]
 async fn teleport_cve_2025_49825_a_certificate_is_worth_nothing_elsewhere() {
     let scene = Scene::at_once("").await;
     let desk = Desk::at(&scene).await;
     let ssh = scene.ssh();
-    copy(&desk, &ssh);
+    ssh.take(&desk.alice.kept().unwrap()).unwrap();
     assert_eq!(silently(&ssh, &scene.user()).await.stdout, "in\n");
 
     // Another account, another target.
@@ -40,14 +33,14 @@ async fn teleport_cve_2025_49825_a_certificate_is_worth_nothing_elsewhere() {
     refused(&silently(&ssh, &format!("{}%orders", scene.sshd.account())).await, "there is no target");
     // The target itself: what opens the gate does not open what is behind it.
     let around = Ssh::to(scene.sshd.address(), "").unwrap();
-    copy(&desk, &around);
+    around.take(&desk.alice.kept().unwrap()).unwrap();
     let known = format!("[127.0.0.1]:{} {}\n", scene.sshd.address().port(), scene.sshd.host_key());
     fs::write(around.path("known_hosts"), known).unwrap();
     refused(&silently(&around, scene.sshd.account()).await, "Permission denied");
     // Another gate.
     let elsewhere = Scene::at_once("").await;
     let other = elsewhere.ssh();
-    copy(&desk, &other);
+    other.take(&desk.alice.kept().unwrap()).unwrap();
     refused(&silently(&other, &elsewhere.user()).await, "Permission denied");
 
     // Somebody else, who has the certificate and not its key.
@@ -83,13 +76,13 @@ async fn digits_of_one_connection_sign_in_no_other() {
     theirs.wait_for(typed, LIMIT).await.unwrap();
 
     let page = alice.consent(&link).await.unwrap();
-    let digits = digits(&page.text()).unwrap();
+    let digits = page.digits().unwrap();
     theirs.send_line(&digits).await.unwrap();
     // Nobody has agreed to that one.
     theirs.wait_for(typed, LIMIT).await.unwrap();
     // Even where alice is talked into opening the other's link: its digits are on her page, not in their terminal.
     let page = alice.consent(&other).await.unwrap();
-    assert_ne!(super::scene::digits(&page.text()).unwrap(), digits);
+    assert_ne!(page.digits().unwrap(), digits);
     let mut told = String::new();
     while theirs.send_line(&digits).await.is_ok() {
         match theirs.wait_for(typed, LIMIT).await {

@@ -53,6 +53,17 @@ impl Ssh {
         self.home.path().join(name)
     }
 
+    /// Takes the key and the certificate that `curfew login` has left in this folder as its own.
+    ///
+    /// # Errors
+    /// When they are not there.
+    pub fn take(&self, folder: &Path) -> Result<()> {
+        for (from, to) in [("id_curfew", "id"), ("id_curfew-cert.pub", "id-cert.pub")] {
+            std::fs::copy(folder.join(from), self.path(to)).context(from)?;
+        }
+        Ok(())
+    }
+
     /// The options that every program of the family takes. There is no agent and no configuration, and the only key is
     /// `id` in the home folder, where that is.
     #[must_use]

@@ -1,24 +1,26 @@
-//! A crowd of live sessions, held by one process: ssh-crowd of curfew-benches. What holds a crowd of another protocol
-//! need only print the same lines.
+//! A crowd of live sessions, held by one process: ssh-crowd and pg-crowd of curfew-benches, which print the same lines.
 
-use std::path::Path;
 use std::time::Duration;
 
 use curfew_harness::{Context, Process, Result, process};
-
-use super::ssh::{CROWD, Scene};
+use tokio::process::Command;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// What its sessions do.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// Sessions with an idle shell.
+    /// Sessions that do nothing.
     pub idle: usize,
-    /// Sessions that show a line now and then.
+    /// Sessions that show something now and then.
     pub streaming: usize,
     /// How often.
     pub every: Duration,
+}
+
+/// What all programs that hold a crowd are told in the same words.
+pub fn sized(command: &mut Command, size: Size) {
+    command.args(["--idle", &size.idle.to_string(), "--streaming", &size.streaming.to_string()]);
 }
 
 /// One session that is over, in microseconds since 1970.
@@ -37,23 +39,7 @@ pub struct Crowd(Process);
 
 impl Crowd {
     /// All of them are open when this returns.
-    pub async fn open(scene: &Scene, size: Size) -> Result<Self> {
-        let mut command = process::command(&scene.crowd, process::Stop::Kill, None);
-        let file = |name: &str| scene.kept(name);
-        let (key, certificate) = (file("id_curfew")?, file("id_curfew-cert.pub")?);
-        let path = |path: &Path| path.to_string_lossy().into_owned();
-        let options = [
-            ("--gate", scene.gate.ssh().to_string()),
-            ("--user", format!("{}%{CROWD}", scene.sshd.account())),
-            ("--key", path(&key)),
-            ("--certificate", path(&certificate)),
-            ("--idle", size.idle.to_string()),
-            ("--streaming", size.streaming.to_string()),
-            ("--every", size.every.as_millis().to_string()),
-        ];
-        for (name, value) in options {
-            command.arg(name).arg(value);
-        }
+    pub async fn open(command: Command) -> Result<Self> {
         let crowd = Process::spawn("crowd", command, process::Stop::Kill)?;
         crowd.logs().find("an open crowd", LIMIT, |line| (line.text == "open").then_some(())).await?;
         Ok(Self(crowd))

@@ -4,22 +4,32 @@
 
 use std::time::Duration;
 
-use curfew_harness::{Context, Person, Result, until};
+use curfew_harness::gate::TARGET;
+use curfew_harness::{Context, Gate, Person, Result, until};
 use jiff::Timestamp;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
+use tokio::process::Command;
 
 use super::crowd::{Crowd, Ended, Size};
 use super::figure::{Figure, Figures};
-use super::ssh::{CROWD, Scene};
+use super::{Crowds, postgres, ssh};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Live sessions.
 const SESSIONS: [usize; 3] = [1, 100, 1000];
 
-/// At the most sessions: milliseconds from the end to the last byte, at most.
+/// Live sessions of a stand-in for Postgres.
+const MANY: usize = 10_000;
+
+/// From this many sessions on: milliseconds from the end to the last byte, at most.
+const GOAL_FROM: usize = 1000;
 const P99: f64 = 10.0;
 const MAX: f64 = 50.0;
+
+/// Open files of the gate, of the crowd and of the stand-in, each: two sockets a session, and room.
+const FILES: u64 = 65_536;
 
 /// Lines a second in all sessions together, at most: it is the cut that is measured, not a machine that can't go on.
 const LINES: u64 = 2000;
@@ -27,21 +37,78 @@ const LINES: u64 = 2000;
 /// No session shows lines more often than this.
 const EVERY: Duration = Duration::from_millis(50);
 
+/// A gate, and sessions to one of its targets.
+trait Stage {
+    fn gate(&self) -> &Gate;
+    /// A grant for alice, which the sessions that come live by.
+    async fn grant(&self) -> Result<String>;
+    /// The program that holds the sessions.
+    fn crowd(&self, size: Size) -> Result<Command>;
+}
+
+impl Stage for ssh::Scene {
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    async fn grant(&self) -> Result<String> {
+        Self::grant(self, ssh::CROWD).await
+    }
+
+    fn crowd(&self, size: Size) -> Result<Command> {
+        Self::crowd(self, size)
+    }
+}
+
+/// A target of the gate in front of Postgres.
+struct Postgres<'a>(&'a postgres::Scene, &'static str);
+
+impl Stage for Postgres<'_> {
+    fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    async fn grant(&self) -> Result<String> {
+        self.0.grant(self.1).await
+    }
+
+    fn crowd(&self, size: Size) -> Result<Command> {
+        self.0.crowd(self.1, size)
+    }
+}
+
 /// Measures, prints a line for each figure, and fails where one is short.
-pub async fn cut() -> Result<()> {
-    let scene = Scene::start().await?;
-    let [dave, erin] = ["dave", "erin"].map(|name| scene.gate.person(name));
+pub async fn cut(only: Option<Crowds>) -> Result<()> {
+    let files = Rlimit { current: Some(FILES), maximum: Some(FILES) };
+    if getrlimit(Resource::Nofile).current.is_some_and(|limit| limit < FILES) {
+        setrlimit(Resource::Nofile, files)
+            .context("this takes 65,536 open files: see `ulimit -n`, or be root")?;
+    }
+    let mut figures = Figures::default();
+    if only != Some(Crowds::Postgres) {
+        let scene = ssh::Scene::start().await?;
+        measure(&scene, "ssh", &SESSIONS, &mut figures).await?;
+    }
+    if only != Some(Crowds::Ssh) {
+        let scene = postgres::Scene::start().await?;
+        measure(&Postgres(&scene, TARGET), "postgres", &SESSIONS, &mut figures).await?;
+        measure(&Postgres(&scene, postgres::CROWD), "stand-in", &[MANY], &mut figures).await?;
+    }
+    figures.verdict()
+}
+
+async fn measure(stage: &impl Stage, name: &str, sizes: &[usize], figures: &mut Figures) -> Result<()> {
+    let [dave, erin] = ["dave", "erin"].map(|name| stage.gate().person(name));
     let (dave, erin) = (dave?, erin?);
     dave.login().await?;
     erin.login().await?;
-    let mut figures = Figures::default();
-    for sessions in SESSIONS {
-        eprintln!("xtask: {sessions} sessions");
-        let seen = revoked(&scene, &dave, &erin, sessions).await?;
-        let goals = (sessions == 1000).then_some((P99, MAX));
+    for sessions in sizes.iter().copied() {
+        eprintln!("xtask: {sessions} sessions, {name}");
+        let seen = revoked(stage, &dave, &erin, sessions).await?;
+        let goals = (sessions >= GOAL_FROM).then_some((P99, MAX));
         let mut tell = |what: &str, latencies: Vec<f64>, goals: Option<(f64, f64)>| {
             let [p50, p99, max] = spread(latencies);
-            let name = |of: &str| format!("cut-ssh-{sessions}-{what}-{of}-ms");
+            let name = |of: &str| format!("cut-{name}-{sessions}-{what}-{of}-ms");
             figures.tell(&Figure::new(name("p50"), p50));
             let (p99, max) = (Figure::new(name("p99"), p99), Figure::new(name("max"), max));
             figures.tell(&goals.map_or(p99.clone(), |(p99_goal, _)| p99.at_most(p99_goal)));
@@ -51,7 +118,7 @@ pub async fn cut() -> Result<()> {
         tell("told", seen.told, None);
         tell("by-the-gate", seen.by_the_gate, None);
     }
-    figures.verdict()
+    Ok(())
 }
 
 /// Milliseconds from the end of a grant.
@@ -64,12 +131,12 @@ struct Seen {
     by_the_gate: Vec<f64>,
 }
 
-async fn revoked(scene: &Scene, dave: &Person, erin: &Person, sessions: usize) -> Result<Seen> {
-    let grant = scene.grant(CROWD).await?;
+async fn revoked(stage: &impl Stage, dave: &Person, erin: &Person, sessions: usize) -> Result<Seen> {
+    let grant = stage.grant().await?;
     let idle = sessions / 2;
     let streaming = sessions - idle;
     let fair = Duration::from_millis(streaming as u64 * 1000 / LINES);
-    let crowd = Crowd::open(scene, Size { idle, streaming, every: fair.max(EVERY) }).await?;
+    let crowd = Crowd::open(stage.crowd(Size { idle, streaming, every: fair.max(EVERY) })?).await?;
     let revoked = dave.json(["revoke", &grant, "--reason", "bench", "--json"]).await?;
     let ended_at = revoked.get("ended_at").and_then(Value::as_str).context(format!("no end: {revoked}"))?;
     let end = ended_at.parse::<Timestamp>().context("the end")?.as_microsecond();

@@ -5,30 +5,29 @@ mod calls;
 mod crowd;
 mod cut;
 mod figure;
-mod gate;
+mod light;
 mod pgbench;
 mod postgres;
-mod relay;
 mod shapes;
 mod ssh;
 mod usage;
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use curfew_harness::{Context, Result, repository};
 
 use crate::install;
-use crate::run::{cargo, run};
+use crate::run::{cargo, run, until_interrupted};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum Bench {
     /// Bare relays in three shapes: threads and tasks for each session (docs/adr/0002).
     Shapes,
-    /// Curfew with recording on, beside Postgres itself; fails where a goal is missed.
+    /// Curfew with recording on, beside Postgres itself, HAProxy and pgbouncer; fails where a goal is missed.
     Postgres {
-        /// Three rounds of a few seconds each, instead of five long ones.
+        /// With a fifth of the work.
         #[arg(long)]
         quick: bool,
     },
@@ -38,30 +37,35 @@ pub enum Bench {
         #[arg(long)]
         quick: bool,
     },
-    /// How long after a revocation the last byte passes, with up to a thousand live sessions.
-    Cut,
+    /// How long after a revocation the last byte passes, with up to ten thousand live sessions.
+    Cut {
+        /// Sessions of this protocol alone.
+        #[arg(long)]
+        only: Option<Crowds>,
+    },
+}
+
+/// Whose sessions are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Crowds {
+    /// Shells and commands of a stand-in.
+    Ssh,
+    /// Sessions of a real Postgres, and of a stand-in.
+    Postgres,
 }
 
 /// Builds and measures.
 pub fn bench(what: Bench) -> Result<()> {
     install::for_bench()?;
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(async {
-        let measured = async {
-            match what {
-                Bench::Shapes => shapes::shapes().await,
-                Bench::Postgres { quick } => postgres::postgres(quick).await,
-                Bench::Ssh { quick } => ssh::ssh(quick).await,
-                Bench::Cut => cut::cut().await,
-            }
-        };
-        tokio::select! {
-            done = measured => done,
-            // What was started is dropped with the other branch.
-            _ = tokio::signal::ctrl_c() => Err(curfew_harness::Error::new("interrupted")),
+    let measured = async {
+        match what {
+            Bench::Shapes => shapes::shapes().await,
+            Bench::Postgres { quick } => postgres::postgres(quick).await,
+            Bench::Ssh { quick } => ssh::ssh(quick).await,
+            Bench::Cut { only } => cut::cut(only).await,
         }
-    })
+    };
+    until_interrupted(measured)?.context("interrupted")
 }
 
 /// Builds a program as it is shipped, and says where it is.

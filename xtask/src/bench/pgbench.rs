@@ -8,9 +8,6 @@ use curfew_harness::{Context, Psql, Result, process};
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Clients of every load, as in all figures that ours are compared with.
-pub const CLIENTS: u32 = 8;
-
 /// How queries are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -44,7 +41,7 @@ pub struct Ran {
 
 /// A Postgres with pgbench's tables in it, which `orders_read` may read.
 pub async fn postgres() -> Result<Postgres> {
-    let settings = [("max_connections", "400"), ("shared_buffers", "256MB")];
+    let settings = [("max_connections", "1200"), ("shared_buffers", "256MB")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let postgres = Postgres::start_with(PostgresOptions { settings }).await?;
     let port = postgres.address().port().to_string();
@@ -57,9 +54,9 @@ pub async fn postgres() -> Result<Postgres> {
     Ok(postgres)
 }
 
-/// `pgbench -S` towards `to`: `queries` for each of eight clients.
-pub async fn select(to: &Psql, mode: Mode, queries: u32) -> Result<Ran> {
-    let (clients, queries) = (CLIENTS.to_string(), queries.to_string());
+/// `pgbench -S` towards `to`: `queries` for each of the clients.
+pub async fn select(to: &Psql, mode: Mode, clients: u32, queries: u32) -> Result<Ran> {
+    let (clients, queries) = (clients.to_string(), queries.to_string());
     pgbench(to, &["-S", "-M", mode.name(), "-c", &clients, "-j", "1", "-t", &queries]).await
 }
 

@@ -3,11 +3,13 @@
 use curfew_harness::Result;
 
 use super::figure::median;
-use super::pgbench::{self, MODES};
-use super::relay::{Relay, Series, client};
-use super::release;
+use super::light::Light;
+use super::pgbench::{self, MODES, Mode};
+use super::postgres::account;
+use super::usage;
 
 const ROUNDS: usize = 3;
+const CLIENTS: u32 = 8;
 /// For each client.
 const QUERIES: u32 = 10_000;
 
@@ -18,30 +20,50 @@ const SHAPES: [(&str, &str); 3] = [
     ("split", "one multi-thread runtime, two tasks a session"),
 ];
 
+/// Queries a second, and CPU seconds for a million, of each round.
+#[derive(Debug, Default)]
+struct Series {
+    tps: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Series {
+    /// One more round through a relay.
+    async fn round(&mut self, relay: &Light, mode: Mode) -> Result<()> {
+        let pid = relay.process.id();
+        let before = usage::cpu_seconds(pid)?;
+        let ran = pgbench::select(&account(relay.address), mode, CLIENTS, QUERIES).await?;
+        let used = usage::cpu_seconds(pid)? - before;
+        self.tps.push(ran.tps);
+        self.cpu.push(used / ran.queries * 1e6);
+        Ok(())
+    }
+}
+
 /// Measures, and prints the table.
 pub async fn shapes() -> Result<()> {
-    let binary = release("curfew-benches", "curfew-benches")?;
     let postgres = pgbench::postgres().await?;
     let mut relays = Vec::new();
     for (shape, _) in SHAPES {
-        relays.push(Relay::start(&binary, shape, &postgres).await?);
+        relays.push(Light::relay(shape, postgres.address()).await?);
     }
-    let mut direct = MODES.map(|_| Series::default());
+    let direct = account(postgres.address());
+    let mut straight = MODES.map(|_| Vec::new());
     let mut through = SHAPES.map(|_| MODES.map(|_| Series::default()));
     for round in 0..ROUNDS {
         eprintln!("xtask: round {} of {ROUNDS}", round + 1);
-        for (mode, series) in MODES.into_iter().zip(&mut direct) {
-            series.tps.push(pgbench::select(&client(postgres.address()), mode, QUERIES).await?.tps);
+        for (mode, tps) in MODES.into_iter().zip(&mut straight) {
+            tps.push(pgbench::select(&direct, mode, CLIENTS, QUERIES).await?.tps);
         }
         for (relay, series) in relays.iter().zip(&mut through) {
             for (mode, series) in MODES.into_iter().zip(series) {
-                relay.round(series, mode, QUERIES).await?;
+                series.round(relay, mode).await?;
             }
         }
     }
-    println!("| pgbench -S, 8 clients, client TLS | {} |", columns());
+    println!("| pgbench -S, {CLIENTS} clients, client TLS | {} |", columns());
     println!("|---|---|---|---|---|");
-    let none = direct.map(|series| format!("{:.0} | -", median(series.tps)));
+    let none = straight.map(|tps| format!("{:.0} | -", median(tps)));
     println!("| no relay: TLS to Postgres itself | {} |", none.join(" | "));
     for ((shape, what), series) in SHAPES.into_iter().zip(through) {
         let cells = series.map(|s| format!("{:.0} | {:.1}", median(s.tps), median(s.cpu)));

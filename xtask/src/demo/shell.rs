@@ -50,9 +50,7 @@ impl<'a> Shell<'a> {
         let link = terminal.link(&self.parts.gate.url(), LIMIT).await?;
         terminal.wait_for("the six digits that the page shows: ", LIMIT).await?;
         let page = self.alice.consent(&link).await?;
-        let digits = page.text();
-        let digits = digits.split_whitespace().find(|word| word.len() == 6 && word.parse::<u32>().is_ok());
-        terminal.send_line(digits.context("the page shows no digits")?).await?;
+        terminal.send_line(&page.digits().context("the page shows no digits")?).await?;
         let offer = terminal.wait_for("bind it? [y/N] ", LIMIT).await?;
         let key = offer.split_whitespace().find(|word| word.starts_with("SHA256:"));
         let key = key.context(format!("no fingerprint in {offer:?}"))?.to_owned();

@@ -36,12 +36,13 @@ fn names_are_kept_to_their_places() {
 #[test]
 fn private_keys_and_odd_registries_are_found() {
     let key = format!("-----BEGIN {} KEY-----\n{}\n", "PRIVATE", "QUJD".repeat(16));
+    let header = format!("const HEADER: &str = \"-----BEGIN {} KEY-----\";\nfn main() {{}}", "PRIVATE");
     let lock = "source = \"registry+https://mirror.example/index\"\n";
     let npm = "  \"resolved\": \"https://mirror.example/koa.tgz\"\n";
     let long = "//!\n".repeat(80);
     let wrong = files::check(&sources(&[
         ("a.txt", &key),
-        ("b.rs", "const HEADER: &str = \"-----BEGIN PRIVATE KEY-----\";\nfn main() {}"),
+        ("b.rs", &header),
         ("Cargo.lock", lock),
         ("x/package-lock.json", npm),
         ("src/main.rs", &long),

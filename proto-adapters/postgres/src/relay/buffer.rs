@@ -2,7 +2,7 @@
 //! start. It starts small, grows while bulk runs, and shrinks when the bulk is over.
 
 /// What an idle session holds for each direction.
-pub const SMALL: usize = 8 * 1024;
+pub const SMALL: usize = 4 * 1024;
 
 /// What bulk runs with: beyond this, more buffer bought no less CPU (measured).
 pub const LARGE: usize = 64 * 1024;

@@ -110,6 +110,12 @@ async fn before(listener: &TcpListener) -> Fixture {
     .await
 }
 
+/// What connects to it.
+async fn reached(listener: &TcpListener) -> Raw {
+    let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    Raw::over(stream).await
+}
+
 /// Nothing weak is offered, not even last.
 fn is_strong(kexinit: &[u8], strict: &str) {
     let lists = lists(kexinit);
@@ -135,8 +141,7 @@ async fn what_the_gate_offers_has_no_sha1_and_no_cbc_on_either_leg() {
     is_strong(&client.packet().await.unwrap(), STRICT_SERVER);
     let asking = fixture.ssh.run("ssh", &["web-1", "true"]);
     let target = async {
-        let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
-        let mut target = Raw::over(stream).await;
+        let mut target = reached(&listener).await;
         is_strong(&target.packet().await.unwrap(), STRICT_CLIENT);
     };
     tokio::join!(asking, target);
@@ -171,8 +176,7 @@ async fn key_exchange_is_post_quantum_with_whoever_can() {
     let fixture = before(&listener).await;
     let asking = fixture.ssh.run("ssh", &["web-1", "true"]);
     let target = async {
-        let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
-        let mut target = Raw::over(stream).await;
+        let mut target = reached(&listener).await;
         target.packet().await.unwrap();
         target.send(&kexinit(&[CLASSIC, POST_QUANTUM])).await;
         let init = target.packet().await.unwrap();
@@ -214,8 +218,7 @@ async fn terrapin_cve_2023_48795_nothing_is_slipped_into_a_targets_key_exchange(
     let fixture = before(&listener).await;
     let asking = fixture.ssh.run("ssh", &["web-1", "true"]);
     let target = async {
-        let (stream, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
-        let mut target = Raw::over(stream).await;
+        let mut target = reached(&listener).await;
         target.packet().await.unwrap();
         target.send(&kexinit(&[CLASSIC, STRICT_SERVER])).await;
         assert_eq!(target.packet().await.unwrap()[0], ECDH_INIT);

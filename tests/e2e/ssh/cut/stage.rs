@@ -101,8 +101,8 @@ impl Stage {
         sshd.trust(&gate.public_key("ssh-sessions").unwrap()).unwrap();
         let (alice, dave) = (gate.person("alice").unwrap(), gate.person("dave").unwrap());
         tokio::try_join!(alice.login(), dave.login()).unwrap();
-        let told = alice.json(["ssh-config", "--json"]).await.unwrap();
-        let keys = PathBuf::from(told["include"].as_str().unwrap()).parent().unwrap().to_owned();
+        alice.curfew(["ssh-config"]).await.unwrap().success().unwrap();
+        let keys = alice.kept().unwrap();
         Self {
             gate,
             targets: Mutex::new(targets),
@@ -133,9 +133,7 @@ impl Stage {
         let client_side = Tap::without_contents(client, self.gate.ssh()).await.unwrap();
         let target_side = self.targets.lock().unwrap().remove(&name).unwrap();
         let ssh = Ssh::to(client_side.address(), &self.gate.public_key("ssh-authority").unwrap()).unwrap();
-        for file in ["id_curfew", "id_curfew-cert.pub"] {
-            std::fs::copy(self.keys.join(file), ssh.path(&file.replace("id_curfew", "id"))).unwrap();
-        }
+        ssh.take(&self.keys).unwrap();
         let pace = if cell.reads { Pace::Calm } else { Pace::Full };
         let (user, mark) = (format!("{account}%{name}"), cell.mark());
         let desk = Desk { ssh, user, mark, sshd: &self.sshd, pace, go };

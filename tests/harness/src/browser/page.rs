@@ -23,6 +23,14 @@ pub struct Page {
 }
 
 impl Page {
+    /// The six digits in its text.
+    #[must_use]
+    pub fn digits(&self) -> Option<String> {
+        let text = self.text();
+        let is = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+        text.split(|c: char| !c.is_ascii_alphanumeric()).find(is).map(str::to_owned)
+    }
+
     /// A header's value.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

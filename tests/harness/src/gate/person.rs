@@ -60,6 +60,17 @@ impl Person {
         self.home.path()
     }
 
+    /// The folder of the gate in there: what `curfew login` has left.
+    ///
+    /// # Errors
+    /// Before they have signed in.
+    pub fn kept(&self) -> Result<PathBuf> {
+        let folder = self.home.path().join(".config/curfew");
+        let entries = std::fs::read_dir(&folder).context("what curfew login kept")?;
+        let mut folders = entries.flatten().map(|entry| entry.path());
+        folders.find(|path| path.join("token").exists()).context("nothing was kept of a sign-in")
+    }
+
     fn command<const N: usize>(&self, args: [&str; N]) -> Command {
         let mut command = process::command(&self.binary, Stop::Kill, None);
         let path = std::env::var_os("PATH").unwrap_or_default();

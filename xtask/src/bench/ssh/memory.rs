@@ -40,7 +40,8 @@ pub struct Idle {
 /// Opens idle sessions, to the light stand-in of curfew-benches, and looks at the gate.
 pub async fn idle(scene: &Scene) -> Result<Idle> {
     scene.grant(CROWD).await?;
-    let crowd = async |idle| Crowd::open(scene, Size { idle, streaming: 0, every: Duration::ZERO }).await;
+    let crowd =
+        async |idle| Crowd::open(scene.crowd(Size { idle, streaming: 0, every: Duration::ZERO })?).await;
     // What is made once, at the first sessions, belongs to none.
     drop(crowd(8).await?);
     let pid = scene.gate.pid()?;

@@ -1,41 +1,18 @@
 //! An sshd, another to jump over, a gate as it is shipped, and alice, who has a certificate and a grant there.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use curfew_harness::gate::SSH_TARGET;
+use curfew_harness::gate::{Contract, SSH_TARGET};
 use curfew_harness::sshd::{keygen, public_line};
-use curfew_harness::{Context, Gate, GateOptions, Person, Process, Provider, Result, Sshd, process};
+use curfew_harness::{Context, Gate, GateOptions, Person, Provider, Result, Sshd, process};
 use tokio::process::Command;
 
-use super::super::gate::kept;
+use super::super::crowd::{self, Size};
+use super::super::light::Light;
 use super::super::release;
-
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// The target with thousands of light sessions: ssh-target of curfew-benches.
 pub const CROWD: &str = "crowd";
-
-/// Granted at once; as many sessions as the benches want, of every use that is recorded.
-const CONTRACT: &str = r#"
-[contract]
-name = "bench"
-description = "Everything is recorded, and nobody has to be asked"
-
-[who]
-groups = ["sre"]
-
-[what]
-targets = { names = ["web", "crowd"] }
-accounts = ["ACCOUNT"]
-
-[when]
-duration = { default = "2h", max = "4h" }
-
-[end]
-sessions = 2000
-"#;
 
 /// How a host is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,28 +42,6 @@ impl Way {
     }
 }
 
-/// A server of curfew-benches.
-pub struct Light {
-    /// The program.
-    pub process: Process,
-    address: SocketAddr,
-    key: String,
-}
-
-impl Light {
-    async fn start(name: &str, arguments: &[&str]) -> Result<Self> {
-        let mut command = process::command(release("curfew-benches", name)?, process::Stop::Kill, None);
-        command.args(arguments);
-        let process = Process::spawn(name, command, process::Stop::Kill)?;
-        let listening = process.logs().find("its address", LIMIT, |line| {
-            let (address, key) = line.text.split_once(' ')?;
-            Some((address.parse::<SocketAddr>().ok()?, key.to_owned()))
-        });
-        let (address, key) = listening.await?;
-        Ok(Self { process, address, key })
-    }
-}
-
 /// All of it. Dropped from the top.
 pub struct Scene {
     /// The gate.
@@ -101,15 +56,12 @@ pub struct Scene {
     pub sshd: Sshd,
     /// The sshd that is jumped over.
     pub jump: Sshd,
-    /// The program that holds a crowd.
-    pub crowd: PathBuf,
 }
 
 impl Scene {
     /// Starts all of it, signs alice in and gives her access.
     pub async fn start() -> Result<Self> {
         let binary = release("curfew", "curfew")?;
-        let crowd = release("curfew-benches", "ssh-crowd")?;
         let crowded = Light::start("ssh-target", &[]).await?;
         let (sshd, jump, provider) = tokio::try_join!(Sshd::start(), Sshd::start(), Provider::start(&[]))?;
         // For the hosts that know no certificates of the gate's.
@@ -129,13 +81,13 @@ impl Scene {
              host_keys = {{ pinned = [\"{key}\"] }}\n\
              accounts = [{{ name = \"{account}\", certificate = true }}]\n"
         ));
-        options.contracts.clear();
-        let options = options.contract("bench", &CONTRACT.replace("ACCOUNT", account));
-        let gate = Gate::start(options, &provider).await?;
+        // As many sessions as the benches want, of every use that is recorded.
+        let contract = Contract::at_once("bench", &[SSH_TARGET, CROWD], account, "[end]\nsessions = 2000");
+        let gate = Gate::start(options.only(contract), &provider).await?;
         sshd.trust(&gate.public_key("ssh-sessions")?)?;
         let alice = gate.person("alice")?;
         alice.login().await?;
-        let scene = Self { gate, alice, _provider: provider, _crowded: crowded, bare, sshd, jump, crowd };
+        let scene = Self { gate, alice, _provider: provider, _crowded: crowded, bare, sshd, jump };
         scene.know()?;
         scene.grant(SSH_TARGET).await?;
         Ok(scene)
@@ -143,15 +95,29 @@ impl Scene {
 
     /// Gives alice access to a target; the grant's id.
     pub async fn grant(&self, target: &str) -> Result<String> {
-        let asked = ["request", target, "--as", self.sshd.account(), "--reason", "bench", "--json"];
+        let asked =
+            ["request", target, "--as", self.sshd.account(), "--reason", "bench", "--for", "4h", "--json"];
         let request = self.alice.json(asked).await?;
         let grant = request.get("grant_id").and_then(serde_json::Value::as_str);
         Ok(grant.context(format!("no grant at once: {request}"))?.to_owned())
     }
 
+    /// Many sessions of hers from one process, to the light target.
+    pub fn crowd(&self, size: Size) -> Result<Command> {
+        let mut command =
+            process::command(release("curfew-benches", "ssh-crowd")?, process::Stop::Kill, None);
+        let user = format!("{}%{CROWD}", self.sshd.account());
+        command.args(["--gate", &self.gate.ssh().to_string(), "--user", &user]);
+        command.arg("--key").arg(self.kept("id_curfew")?);
+        command.arg("--certificate").arg(self.kept("id_curfew-cert.pub")?);
+        command.args(["--every", &size.every.as_millis().to_string()]);
+        crowd::sized(&mut command, size);
+        Ok(command)
+    }
+
     /// The file of this name that `curfew login` has left.
-    pub fn kept(&self, name: &str) -> Result<PathBuf> {
-        Ok(kept(&self.alice)?.join(name))
+    fn kept(&self, name: &str) -> Result<PathBuf> {
+        Ok(self.alice.kept()?.join(name))
     }
 
     /// Writes down whose key is whose.
