@@ -51,10 +51,9 @@ async fn teleport_cve_2025_49825_a_certificate_is_worth_nothing_elsewhere() {
     // Bob's own certificate, for what alice was granted.
     let bob = scene.gate.person("bob").unwrap();
     bob.login().await.unwrap();
-    let told = bob.json(["ssh-config", "--json"]).await.unwrap();
-    let bobs = Desk { alice: bob, ssh: scene.ssh(), config: told["include"].as_str().unwrap().into() };
+    bob.curfew(["ssh-config"]).await.unwrap().success().unwrap();
     let his = scene.ssh();
-    copy(&bobs, &his);
+    his.take(&bob.kept().unwrap()).unwrap();
     refused(&silently(&his, &scene.user()).await, "there is no target");
 }
 
