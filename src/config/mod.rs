@@ -21,7 +21,7 @@ pub use record::{Checkpoint, Log, LogFormat, Record, RecordMode, SessionSettings
 pub use secret::{SecretError, SecretSource, refuse_readable_by_others};
 pub use server::Server;
 pub use signin::{LINK_LIFETIME, LinkAddresses, Signin};
-pub use target::{Account, Target};
+pub use target::{Account, CertificateFiles, Target};
 
 use std::{
     collections::BTreeSet,

@@ -324,6 +324,96 @@ proptest! {
     }
 }
 
+#[test]
+fn a_postgres_target_reads_with_hosts_certificates_and_older_proofs() {
+    use curfew_adapter::{Login, PasswordProof, SessionAttrs};
+    let text = EXAMPLE
+        .replace("address = \"orders-db.internal:5432\"", "address = ['db-1.internal:5432', '[::1]:5433']\ntarget_session_attrs = 'prefer-standby'\nauth = 'md5'\nmax_protocol_version = '3.2'")
+        .replace("ca = \"ca/internal.pem\" }", "ca = 'ca/internal.pem', cert = 'ca/internal.pem', key = 'ca/internal.pem' }")
+        .replace("{ name = \"orders_write\", secret = { command = [\"vault\", \"read\", \"-field=password\", \"db/orders_write\"] } }", "{ name = 'orders_write', certificate = true }");
+    let config = parse(&text);
+    let target = config.target("orders").unwrap();
+    assert_eq!(target.address.to_string(), "db-1.internal:5432");
+    let route = &target.postgres;
+    assert_eq!(route.more.iter().map(ToString::to_string).collect::<Vec<_>>(), ["[::1]:5433"]);
+    assert_eq!((route.wanted, route.weakest), (SessionAttrs::PreferStandby, PasswordProof::Md5));
+    assert_eq!(route.minor, 2);
+    let [read, write] = ["orders_read", "orders_write"].map(|name| target.account(name).unwrap());
+    assert_eq!((&read.login, &write.login), (&Login::Password, &Login::Certificate));
+    assert!(write.secret.is_none() && read.secret.is_some());
+    // The target's own certificate is shown for each account that has none.
+    assert_eq!(read.certificate, write.certificate);
+    assert!(write.certificate.as_ref().unwrap().cert.ends_with("ca/internal.pem"));
+
+    let plain = parse(EXAMPLE);
+    let route = &plain.target("orders").unwrap().postgres;
+    assert_eq!((route.more.len(), route.wanted, route.minor), (0, SessionAttrs::Any, 0));
+    assert_eq!(route.weakest, PasswordProof::Scram);
+}
+
+#[test]
+fn a_postgres_target_that_makes_no_sense_is_explained_with_its_place() {
+    let with = |from: &str, to: &str| problems(&EXAMPLE.replace(from, to));
+    let address = "address = \"orders-db.internal:5432\"";
+    let cases = [
+        (address, "address = []", "34:11: `address` must have at least one element"),
+        (address, "address = ['a:1', 'b:2', 'a:1']", "34:11: `address` names a host twice"),
+        (address, "address = ['a:1', 'b']", "34:19: `address` must be a host and a port"),
+        (address, "address = ['a:1','a:2','a:3','a:4','a:5','a:6','a:7','a:8','a:9']", "at most 8 hosts"),
+        (
+            address,
+            "address = 'a:1'\ntarget_session_attrs = 'readwrite'",
+            "35:24: `target_session_attrs` must be \"any\", \"read-write\"",
+        ),
+        (address, "address = 'a:1'\nauth = 'password'", "35:8: `auth` must be"),
+        (address, "address = 'a:1'\nmax_protocol_version = '3.1'", "35:24: `max_protocol_version` must be"),
+        (
+            "secret = { env = \"ORDERS_READ_PASSWORD\" }",
+            "certificate = true",
+            "signs in by certificate, and has none",
+        ),
+        (
+            "secret = { env = \"ORDERS_READ_PASSWORD\" }",
+            "secret = { env = 'X' }, certificate = true",
+            "leave one of `secret` and `certificate` out",
+        ),
+        ("secret = { env = \"ORDERS_READ_PASSWORD\" }", "certificate = false", "missing key `secret`"),
+        (
+            "ca = \"ca/internal.pem\" }",
+            "ca = 'ca/internal.pem', cert = 'ca/internal.pem' }",
+            "both `cert` and `key`",
+        ),
+        (
+            "ca = \"ca/internal.pem\" }",
+            "ca = 'ca/internal.pem', cert = 'none.pem', key = 'ca/internal.pem' }",
+            "`cert` names BASE/none.pem, which can't be read",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let told = with(from, to);
+        assert!(told.contains(expected), "{to}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn an_accounts_certificate_is_read_when_it_is_needed_and_its_key_is_its_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let made = rcgen::generate_simple_self_signed(vec!["orders_read".to_owned()]).unwrap();
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    write(&key, &made.signing_key.serialize_pem(), 0o600);
+    let files = super::CertificateFiles { cert: cert.clone(), key: key.clone() };
+    let shown = files.read().await.unwrap();
+    assert_eq!(shown.chain, [made.cert.der().clone()]);
+    assert!(!format!("{shown:?}").contains("key"));
+    write(&key, &made.signing_key.serialize_pem(), 0o644);
+    assert!(files.read().await.unwrap_err().contains("chmod 600"));
+    write(&key, "no key", 0o600);
+    assert!(files.read().await.unwrap_err().contains("key.pem"));
+    std::fs::remove_file(&cert).unwrap();
+    assert!(files.read().await.unwrap_err().contains("cert.pem"));
+}
+
 /// Lessons: a contractors' provider that may assert any email asserts an approver's.
 #[test]
 fn two_providers_that_may_assert_one_domain_are_refused_unless_both_say_so() {

@@ -19,7 +19,7 @@ pub struct Opening {
     pub client: String,
     /// The target's name.
     pub target: String,
-    /// The target's address.
+    /// The target's address, or addresses with a comma between.
     pub address: String,
     /// The login used on the target.
     pub account: String,
@@ -90,7 +90,7 @@ impl Opening {
             },
             client: client.to_string(),
             target: terms.target.name.clone(),
-            address: terms.target.address.to_string(),
+            address: addresses(terms),
             account: terms.account.clone(),
             database: terms.database.clone(),
             contract: terms.contract.clone(),
@@ -99,4 +99,10 @@ impl Opening {
             record: Policy::from(&terms.record),
         }
     }
+}
+
+/// Where the target is; all its places, where there are several: which one it will be is not known yet.
+fn addresses(terms: &Terms) -> String {
+    let places: Vec<_> = terms.target.addresses().map(ToString::to_string).collect();
+    places.join(", ")
 }

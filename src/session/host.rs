@@ -8,8 +8,8 @@ use crate::audit::event::{Cut, Recorded};
 use crate::record::{Sealed, SessionRecorder};
 use crate::store::{SessionEnd, with_causes};
 use curfew_adapter::{
-    CertificateAsk, Closing, CutReport, End, EndReason, Goodbye, Refusal, RefusalKind, Secret, SessionHost,
-    SocketHandle,
+    CertificateAsk, ClientCertificate, Closing, CutReport, End, EndReason, Goodbye, Refusal, RefusalKind,
+    Secret, SessionHost, SocketHandle,
 };
 use curfew_certs::SessionCertificate;
 use futures_util::FutureExt;
@@ -184,6 +184,25 @@ impl SessionHost for Host {
             source.read().await.map_err(|cause| {
                 error!(target_name = %about.target.name, account = %about.account, %cause, "an account's secret can't be read");
                 unavailable()
+            })
+        }
+        .boxed()
+    }
+
+    fn client_certificate(&self) -> BoxFuture<'_, Result<Option<ClientCertificate>, Refusal>> {
+        async {
+            let about = &self.live.about;
+            let reach = self.parts.targets.get(&about.target.name);
+            let Some(files) = reach.and_then(|reach| reach.certificates.get(&about.account)) else {
+                return Ok(None);
+            };
+            files.read().await.map(Some).map_err(|cause| {
+                error!(target_name = %about.target.name, account = %about.account, %cause, "an account's certificate can't be read");
+                let message = format!(
+                    "the certificate of {} on {} can't be read, so Curfew can't sign in there",
+                    about.account, about.target.name
+                );
+                Refusal::new(RefusalKind::Unavailable, message, "tell whoever runs Curfew: its log has the cause")
             })
         }
         .boxed()

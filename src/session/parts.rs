@@ -3,7 +3,7 @@
 use super::registry::Registry;
 use super::waiters::Waiters;
 use crate::api::site::Site;
-use crate::config::{Config, SecretSource};
+use crate::config::{CertificateFiles, Config, SecretSource};
 use crate::contract::{Contracts, TargetFacts};
 use crate::grant::Grants;
 use crate::identity::{Identities, Links};
@@ -31,6 +31,8 @@ pub struct Reach {
     pub has_databases: bool,
     /// The secret of each account that has one.
     pub accounts: HashMap<String, SecretSource>,
+    /// The certificate files of each account that shows one in TLS.
+    pub certificates: HashMap<String, CertificateFiles>,
     /// How the gate signs in with each account.
     pub logins: HashMap<String, Login>,
 }
@@ -103,8 +105,11 @@ pub fn reaches(config: &Config) -> HashMap<String, Reach> {
                 address: target.address.clone(),
                 tls: target.tls.clone(),
                 host_keys: target.host_keys.clone(),
+                postgres: target.postgres.clone(),
             };
             let secrets = target.accounts.iter().filter_map(|a| Some((a.name.clone(), a.secret.clone()?)));
+            let certificates =
+                target.accounts.iter().filter_map(|a| Some((a.name.clone(), a.certificate.clone()?)));
             let logins = target.accounts.iter().map(|a| (a.name.clone(), a.login.clone()));
             let reach = Reach {
                 facts,
@@ -112,6 +117,7 @@ pub fn reaches(config: &Config) -> HashMap<String, Reach> {
                 database: target.databases.first().cloned(),
                 has_databases: !target.databases.is_empty(),
                 accounts: secrets.collect(),
+                certificates: certificates.collect(),
                 logins: logins.collect(),
             };
             (target.name.clone(), reach)

@@ -21,5 +21,6 @@ mod pages;
 mod recording;
 mod ssh;
 mod startup;
+mod targets;
 mod verifier;
 mod world;

@@ -165,6 +165,7 @@ fn terms() -> Terms {
             protocol: Protocol::Postgres,
             address: HostPort { host: "::1".to_owned(), port: 5432 },
             tls: TargetTls::new(TlsMode::Disable, rustls::RootCertStore::empty()).unwrap(),
+            postgres: curfew_adapter::PostgresRoute::default(),
             host_keys: HostKeys::default(),
         },
         account: "orders_read".to_owned(),

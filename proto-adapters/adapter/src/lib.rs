@@ -15,6 +15,7 @@ mod ids;
 mod lease;
 mod leased;
 mod record;
+mod route;
 mod secret;
 mod session;
 mod socket;
@@ -35,15 +36,13 @@ pub use ids::{ConnectionId, GrantId, IdentityId, LinkId, RequestId, SessionId, S
 pub use lease::{Deadline, Lease, LeaseKeeper, Warning};
 pub use leased::{Farewell, Leased};
 pub use record::{Event, Hex, Parameter, RecordError, RecordSink, Recorder, Terminal, Text};
+pub use route::{HostKeys, HostPort, Login, PasswordProof, PostgresRoute, SessionAttrs, TargetRoute};
 pub use secret::Secret;
 pub use session::{CertificateAsk, Closing, Counters, CutReport, Goodbye, Session, SessionHost};
 pub use socket::{ClientIo, GuardedSocket, SocketHandle};
 pub use startup::StartupClock;
-pub use terms::{
-    HostKeys, HostPort, Identity, IdentityKind, Login, ParameterPolicy, RecordPolicy, ResultPolicy,
-    TargetRoute, Terms,
-};
-pub use tls::{TargetTls, TlsMode};
+pub use terms::{Identity, IdentityKind, ParameterPolicy, RecordPolicy, ResultPolicy, Terms};
+pub use tls::{ClientCertificate, TargetTls, TlsMode};
 pub use words::Words;
 
 use futures_util::future::BoxFuture;

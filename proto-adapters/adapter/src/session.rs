@@ -1,12 +1,13 @@
 //! An admitted session: the only thing that reaches a target.
 
 use crate::{
-    BootTime, Clock, EndReason, Ended, GuardedSocket, Lease, Leased, Recorder, Refusal, Secret, SocketHandle,
-    Terms,
+    BootTime, ClientCertificate, Clock, EndReason, Ended, GuardedSocket, Lease, Leased, Recorder, Refusal,
+    Secret, SocketHandle, Terms,
 };
 use futures_util::future::BoxFuture;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -110,6 +111,11 @@ pub trait SessionHost: Send + Sync {
     /// The account's secret, fresh.
     fn secret(&self) -> BoxFuture<'_, Result<Secret, Refusal>>;
 
+    /// The client certificate that the account signs in with, or shows besides its secret, fresh; none where it has none.
+    fn client_certificate(&self) -> BoxFuture<'_, Result<Option<ClientCertificate>, Refusal>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// A user certificate for the account, good until the lease's deadline, as one line.
     fn certify(&self, ask: CertificateAsk) -> BoxFuture<'_, Result<String, Refusal>>;
 
@@ -185,6 +191,17 @@ impl Session {
         }
     }
 
+    /// The client certificate of the account in TLS, where it has one.
+    ///
+    /// # Errors
+    /// A refusal to show, where it can't be had.
+    pub async fn client_certificate(&self) -> Result<Option<ClientCertificate>, Refusal> {
+        match &self.host {
+            Some(host) => host.client_certificate().await,
+            None => Err(over()),
+        }
+    }
+
     /// A user certificate for the account on the target, made for this session alone: one line, algorithm and base64.
     ///
     /// # Errors
@@ -196,34 +213,37 @@ impl Session {
         }
     }
 
-    /// Connects to the target, under the second guard.
+    /// Connects to the target, to the first place where it listens, under the second guard.
     ///
     /// # Errors
     /// Where the target does not answer within ten seconds, or the name does not resolve.
     pub async fn dial(&self) -> io::Result<GuardedSocket> {
-        let socket = self.connect().await?;
-        if let Some(host) = &self.host {
-            host.hold(socket.handle());
-        }
-        Ok(socket)
+        let to = &self.terms.target.address;
+        Ok(self.held(connect(TcpStream::connect((to.host.as_str(), to.port))).await?))
     }
 
-    /// Connects to the target to stop the work that the session left there: past the end of the lease,
-    /// so not under the guard. Nothing of the client's may be sent on it.
+    /// Connects to this address of the target, under the second guard.
     ///
     /// # Errors
     /// As [`Session::dial`].
-    pub async fn dial_for_cleanup(&self) -> io::Result<GuardedSocket> {
-        self.connect().await
+    pub async fn dial_to(&self, address: SocketAddr) -> io::Result<GuardedSocket> {
+        Ok(self.held(connect(TcpStream::connect(address)).await?))
     }
 
-    async fn connect(&self) -> io::Result<GuardedSocket> {
-        let to = &self.terms.target.address;
-        let dial = TcpStream::connect((to.host.as_str(), to.port));
-        match tokio::time::timeout(DIAL_TIMEOUT, dial).await {
-            Ok(stream) => Ok(GuardedSocket::new(stream?)),
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within 10 seconds")),
+    /// Connects to this address of the target to stop the work that the session left there: past the end of the
+    /// lease, so not under the guard. Nothing of the client's may be sent on it.
+    ///
+    /// # Errors
+    /// As [`Session::dial`].
+    pub async fn dial_for_cleanup(&self, address: SocketAddr) -> io::Result<GuardedSocket> {
+        connect(TcpStream::connect(address)).await
+    }
+
+    fn held(&self, socket: GuardedSocket) -> GuardedSocket {
+        if let Some(host) = &self.host {
+            host.hold(socket.handle());
         }
+        socket
     }
 
     /// Ends it: the recording is sealed and the audit event written when this returns.
@@ -232,6 +252,13 @@ impl Session {
             Some(host) => Ended::Session(host.close(closing).await),
             None => Ended::Session(closing.reason),
         }
+    }
+}
+
+async fn connect(dial: impl Future<Output = io::Result<TcpStream>>) -> io::Result<GuardedSocket> {
+    match tokio::time::timeout(DIAL_TIMEOUT, dial).await {
+        Ok(stream) => Ok(GuardedSocket::new(stream?)),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within 10 seconds")),
     }
 }
 

@@ -1,8 +1,7 @@
 //! What a session may do: fixed when it is admitted, and never changed.
 
-use crate::{GrantId, IdentityId, Protocol, RequestId, SigninId, TargetTls};
+use crate::{GrantId, IdentityId, Login, RequestId, SigninId, TargetRoute};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// Whether an identity is a person or a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,25 +28,6 @@ pub struct Identity {
     pub groups: Vec<String>,
     /// Person or program.
     pub kind: IdentityKind,
-}
-
-/// A host and a port, as `host:port` or `[v6]:port`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct HostPort {
-    /// A DNS name or an IP address, without brackets.
-    pub host: String,
-    /// The TCP port.
-    pub port: u16,
-}
-
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
 }
 
 /// How much of a statement's parameters is recorded.
@@ -87,46 +67,6 @@ pub struct RecordPolicy {
     pub mask: Vec<String>,
     /// Whether a recording that fails ends the session.
     pub strict: bool,
-}
-
-/// By what a target proves that it is the right one, where it has a host key (OpenSSH, sshd(8)).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostKeys {
-    /// Lines in the form of a known_hosts file.
-    pub known_hosts: String,
-    /// Pinned keys, each one line: algorithm and base64.
-    pub pinned: Vec<String>,
-    /// Keys of authorities that sign host certificates, each one line.
-    pub authorities: Vec<String>,
-}
-
-/// How the gate signs in to the target with an account.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Login {
-    /// With the account's secret as the password.
-    #[default]
-    Password,
-    /// With the account's secret as a private key, in PEM.
-    Key,
-    /// With a key of the agent that listens at this socket.
-    Agent(std::path::PathBuf),
-    /// With a certificate made for this session alone; see `Session::certify`.
-    Certificate,
-}
-
-/// Where the target is and how it is spoken to; its secret is asked for with `Session::secret`.
-#[derive(Clone, Debug)]
-pub struct TargetRoute {
-    /// The target's name.
-    pub name: String,
-    /// What it speaks.
-    pub protocol: Protocol,
-    /// Where it listens.
-    pub address: HostPort,
-    /// How TLS is spoken to it.
-    pub tls: TargetTls,
-    /// By what it is known, where it has a host key.
-    pub host_keys: HostKeys,
 }
 
 /// The terms of a session, from one grant.

@@ -1,12 +1,18 @@
 //! TLS towards targets: the modes that libpq knows, and nothing weaker by accident.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor};
+use rustls::client::{
+    Resumption, WantsClientCert, WebPkiServerVerifier, verify_server_cert_signed_by_trust_anchor,
+};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
+};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::sync::Arc;
 
 /// How much TLS a target gets, in libpq's words (Postgres manual, 34.19.1 `sslmode`).
@@ -26,10 +32,25 @@ pub enum TlsMode {
     VerifyFull,
 }
 
+/// A certificate chain, the end entity first, and its key: what is shown to a target that asks who we are.
+pub struct ClientCertificate {
+    /// The chain.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The private key, which is in no log.
+    pub key: PrivateKeyDer<'static>,
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientCertificate({} certificates, …)", self.chain.len())
+    }
+}
+
 /// A mode with everything needed to speak it.
 #[derive(Clone, Debug)]
 pub struct TargetTls {
     mode: TlsMode,
+    verifier: Arc<dyn ServerCertVerifier>,
     config: Arc<ClientConfig>,
 }
 
@@ -40,24 +61,29 @@ impl TargetTls {
     /// Where a verifying mode is given no authority, or the crypto provider lacks a protocol version.
     pub fn new(mode: TlsMode, roots: RootCertStore) -> Result<Self, Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-        let config = match mode {
-            TlsMode::VerifyFull => {
-                let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-                    .build()
-                    .map_err(|error| Error::General(error.to_string()))?;
-                builder.dangerous().with_custom_certificate_verifier(verifier)
+        let verifier: Arc<dyn ServerCertVerifier> = match mode {
+            TlsMode::VerifyFull => WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|error| Error::General(error.to_string()))?,
+            TlsMode::VerifyCa => Arc::new(Loose { roots: Some(roots), provider }),
+            TlsMode::Disable | TlsMode::Prefer | TlsMode::Require => {
+                Arc::new(Loose { roots: None, provider })
             }
-            TlsMode::VerifyCa => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Loose { roots: Some(roots), provider })),
-            TlsMode::Disable | TlsMode::Prefer | TlsMode::Require => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Loose { roots: None, provider })),
-        }
-        .with_no_client_auth();
-        Ok(Self { mode, config: Arc::new(config) })
+        };
+        let config = begun(&verifier)?.with_no_client_auth();
+        Ok(Self { mode, verifier, config: Arc::new(config) })
+    }
+
+    /// The same, showing `certificate` to a target that asks for one.
+    ///
+    /// # Errors
+    /// Where the key is of no known kind, or not that of the certificate.
+    pub fn showing(&self, certificate: ClientCertificate) -> Result<Self, Error> {
+        let ClientCertificate { chain, key } = certificate;
+        let mut config = begun(&self.verifier)?.with_client_auth_cert(chain, key)?;
+        // A resumed session would carry this certificate over to whoever connects next.
+        config.resumption = Resumption::disabled();
+        Ok(Self { mode: self.mode, verifier: self.verifier.clone(), config: Arc::new(config) })
     }
 
     /// The mode.
@@ -69,6 +95,14 @@ impl TargetTls {
     pub fn config(&self) -> Arc<ClientConfig> {
         self.config.clone()
     }
+}
+
+fn begun(
+    verifier: &Arc<dyn ServerCertVerifier>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier.clone()))
 }
 
 /// Checks less than a browser would: the chain without the name, or possession of the key alone.

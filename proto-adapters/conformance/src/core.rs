@@ -3,9 +3,10 @@
 use crate::Script;
 use crate::sink::MemorySink;
 use curfew_adapter::{
-    Ask, CertificateAsk, Closing, Connection, Core, Counters, Deadline, EndReason, GrantId, HostPort,
-    Identity, IdentityId, IdentityKind, LeaseKeeper, Notice, Progress, Proof, RecordPolicy, Recorder,
-    Refusal, RequestId, Secret, Session, SessionHost, SignedIn, SigninId, SocketHandle, TargetRoute, Terms,
+    Ask, CertificateAsk, ClientCertificate, Closing, Connection, Core, Counters, Deadline, EndReason,
+    GrantId, HostPort, Identity, IdentityId, IdentityKind, LeaseKeeper, Notice, Progress, Proof,
+    RecordPolicy, Recorder, Refusal, RequestId, Secret, Session, SessionHost, SignedIn, SigninId,
+    SocketHandle, TargetRoute, Terms,
 };
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
@@ -192,6 +193,7 @@ impl FakeCore {
                 address: HostPort { host: script.target.ip().to_string(), port: script.target.port() },
                 tls: script.tls.clone(),
                 host_keys: script.host_keys.clone(),
+                postgres: script.postgres.clone(),
             },
             account: ask.account.clone(),
             login: script.login.clone(),
@@ -298,6 +300,11 @@ impl SessionHost for Host {
     fn secret(&self) -> BoxFuture<'_, Result<Secret, Refusal>> {
         let secret = Secret::new(self.core.script().secret);
         Box::pin(async move { Ok(secret) })
+    }
+
+    fn client_certificate(&self) -> BoxFuture<'_, Result<Option<ClientCertificate>, Refusal>> {
+        let made = self.core.script().client_certificate.map(|make| make());
+        Box::pin(std::future::ready(Ok(made)))
     }
 
     fn certify(&self, ask: CertificateAsk) -> BoxFuture<'_, Result<String, Refusal>> {

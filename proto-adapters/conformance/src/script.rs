@@ -1,8 +1,8 @@
 //! What the double of the core is to say and do.
 
 use curfew_adapter::{
-    CertificateAsk, Clock, HostKeys, Login, Notice, ParameterPolicy, Protocol, Refusal, ResultPolicy,
-    TargetTls, TlsMode,
+    CertificateAsk, ClientCertificate, Clock, HostKeys, Login, Notice, ParameterPolicy, PostgresRoute,
+    Protocol, Refusal, ResultPolicy, TargetTls, TlsMode,
 };
 use rustls::RootCertStore;
 use std::net::SocketAddr;
@@ -27,10 +27,14 @@ pub struct Script {
     pub protocol: Protocol,
     /// By what it is known.
     pub host_keys: HostKeys,
+    /// What only a Postgres target has.
+    pub postgres: PostgresRoute,
     /// How the gate signs in to it.
     pub login: Login,
     /// Makes a certificate of what a session asks for, for [`Login::Certificate`].
     pub certify: fn(&CertificateAsk, account: &str) -> String,
+    /// Makes the account's client certificate in TLS, where it has one.
+    pub client_certificate: Option<fn() -> ClientCertificate>,
     /// What may be done there.
     pub allow: Vec<String>,
     /// How TLS is spoken to it.
@@ -69,8 +73,10 @@ impl Script {
             target,
             protocol: Protocol::Postgres,
             host_keys: HostKeys::default(),
+            postgres: PostgresRoute::default(),
             login: Login::Password,
             certify: |_, _| String::new(),
+            client_certificate: None,
             allow: Vec::new(),
             tls: TargetTls::new(TlsMode::Disable, RootCertStore::empty()).expect("a mode without demands"),
             secret: "the account's secret".to_owned(),

@@ -8,6 +8,7 @@
 //!
 //! It never sees the store, the configuration or HTTP, and it decides nothing: the gate does.
 
+mod binding;
 mod cancel;
 mod client;
 mod codec;
@@ -23,7 +24,7 @@ mod tests;
 
 use cancel::CancelKeys;
 use client::{Client, Greeting, Left, Parameters, Sentence};
-use codec::backend;
+use codec::{backend, startup::NEWEST};
 use curfew_adapter::{Adapter, AdapterError, ClientIo, Ended, Gate, Peer, Proof, Protocol};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -83,8 +84,9 @@ impl PostgresAdapter {
             }
         };
         client.shows(ask.can_wait);
-        if minor > 0 || !unknown_options.is_empty() {
-            backend::negotiate(&mut client.unsent, unknown_options.iter().map(String::as_str));
+        if minor > NEWEST || !unknown_options.is_empty() {
+            let unknown = unknown_options.iter().map(String::as_str);
+            backend::negotiate(&mut client.unsent, minor.min(NEWEST), unknown);
         }
         let proof = certificates.map_or(Proof::Link { key: None }, Proof::Certificate);
         let startup = gate.connection().startup.clone();
@@ -98,7 +100,8 @@ impl PostgresAdapter {
         match admitted.await {
             Ok(Ok(session)) => {
                 startup.finish();
-                Ok(session::run(session, client, &settings, &self.cancels, &self.keys).await)
+                let cancels = self.cancels.register(minor);
+                Ok(session::run(session, client, &settings, cancels, &self.keys).await)
             }
             Ok(Err(sentence)) => {
                 client.refuse(&sentence).await;

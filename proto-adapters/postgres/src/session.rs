@@ -1,28 +1,27 @@
 //! A session from its admission to its close: the target is connected, the relay runs, and what is left
 //! over on both sides is put in order.
 
-use crate::cancel::{CancelKeys, Registration};
+use crate::cancel::Registration;
 use crate::client::{Client, Left, Sentence};
 use crate::codec::backend;
 use crate::goodbye::{self, Said};
 use crate::relay::{Beginnings, Fault, Outcome, Relay, Remains};
 use crate::target::{self, Failure, KeyCache, Stopper, Target, take_leave};
 use curfew_adapter::{Closing, CutReport, End, EndReason, Ended, Event, Goodbye, Session};
-use std::sync::Arc;
 
 /// SQLSTATE admin_shutdown: what Postgres itself says when it ends a session.
 const CUT: &str = "57P01";
 
-/// Runs an admitted session.
+/// Runs an admitted session; `cancels` is where its client may ask for cancels.
 pub async fn run(
     session: Session,
     mut client: Client,
     settings: &[(String, String)],
-    cancels: &Arc<CancelKeys>,
+    cancels: Registration,
     keys: &KeyCache,
 ) -> Ended {
     let closing = match reach(&session, &mut client, settings, keys).await {
-        Ok(target) => live(&session, client, target, cancels.register(), keys).await,
+        Ok(target) => live(&session, client, target, cancels, keys).await,
         Err(Unreached::Over(end)) => {
             let sentence = Sentence { code: CUT, notice: (*end.notice).clone() };
             client.refuse(&sentence).await;
@@ -61,15 +60,10 @@ async fn reach(
     keys: &KeyCache,
 ) -> Result<Target, Unreached> {
     let connecting = async {
-        let name = &session.terms().target.name;
-        let socket = session.dial().await.map_err(|error| Failure::unreachable(name, error))?;
-        target::connect(session, socket, settings, keys).await
-    };
-    let connecting = async {
         tokio::select! {
             biased;
             end = session.lease().ended() => Err(Unreached::Over(end)),
-            done = connecting => done.map_err(|failure| Unreached::Failed(Box::new(failure))),
+            done = target::reach(session, settings, keys) => done.map_err(|failure| Unreached::Failed(Box::new(failure))),
         }
     };
     client.watch(connecting).await.map_err(Unreached::Left)?

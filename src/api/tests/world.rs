@@ -108,6 +108,7 @@ pub(super) fn contracts(backend: &Backend) -> Arc<Contracts> {
 pub(super) fn targets() -> Vec<Target> {
     let target = |name: &str, accounts: &[&str]| Target {
         host_keys: curfew_adapter::HostKeys::default(),
+        postgres: curfew_adapter::PostgresRoute::default(),
         name: name.to_owned(),
         protocol: Protocol::Postgres,
         address: HostPort { host: "db.internal".to_owned(), port: 5432 },
@@ -119,6 +120,7 @@ pub(super) fn targets() -> Vec<Target> {
             .map(|name| Account {
                 name: (*name).to_owned(),
                 secret: Some(SecretSource::Env("NOT_READ".to_owned())),
+                certificate: None,
                 login: curfew_adapter::Login::Password,
             })
             .collect(),

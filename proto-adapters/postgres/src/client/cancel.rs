@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Passes the request on, and closes once the target has been told: libpq takes the close for that. A
 /// wrong key and one request too many look the same as a right one.
 pub async fn serve(mut stream: Stream, key: CancelKey, peer: Peer, keys: &CancelKeys) {
-    if let Some(told) = keys.cancel(key, peer.address.ip()) {
+    if let Some(told) = keys.cancel(&key, peer.address.ip()) {
         let _ = tokio::time::timeout(PATIENCE, told).await;
     }
     let _ = stream.shutdown().await;

@@ -1,7 +1,7 @@
 //! What a server says: its message types, and the messages that the gate says in its place.
 
 use super::frame::{message, string};
-use super::startup::{CancelKey, VERSION};
+use super::startup::{self, CancelKey};
 
 /// Authentication…
 pub const AUTHENTICATION: u8 = b'R';
@@ -55,8 +55,8 @@ pub fn authentication_ok(out: &mut Vec<u8>) {
     message(out, AUTHENTICATION, |out| out.extend_from_slice(&0_i32.to_be_bytes()));
 }
 
-/// Appends BackendKeyData, in the form of protocol 3.0.
-pub fn key_data(out: &mut Vec<u8>, key: CancelKey) {
+/// Appends BackendKeyData.
+pub fn key_data(out: &mut Vec<u8>, key: &CancelKey) {
     message(out, KEY_DATA, |out| {
         out.extend_from_slice(&key.process.to_be_bytes());
         out.extend_from_slice(&key.secret);
@@ -68,11 +68,11 @@ pub fn ready(out: &mut Vec<u8>, status: u8) {
     message(out, READY, |out| out.push(status));
 }
 
-/// Appends NegotiateProtocolVersion: version 3.0, and the options that are not known here. The version
-/// goes out whole, as Postgres sends it and libpq reads it.
-pub fn negotiate<'a>(out: &mut Vec<u8>, unknown: impl ExactSizeIterator<Item = &'a str>) {
+/// Appends NegotiateProtocolVersion: the minor version that is spoken, and the options that are not known here. The
+/// version goes out whole, as Postgres sends it and libpq reads it.
+pub fn negotiate<'a>(out: &mut Vec<u8>, minor: u16, unknown: impl ExactSizeIterator<Item = &'a str>) {
     message(out, NEGOTIATE, |out| {
-        out.extend_from_slice(&VERSION.to_be_bytes());
+        out.extend_from_slice(&startup::version(minor).to_be_bytes());
         out.extend_from_slice(&i32::try_from(unknown.len()).unwrap_or(0).to_be_bytes());
         unknown.for_each(|name| string(out, name));
     });

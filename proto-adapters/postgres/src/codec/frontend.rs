@@ -251,6 +251,11 @@ pub fn terminate(out: &mut Vec<u8>) {
     frame::message(out, TERMINATE, |_| ());
 }
 
+/// Appends a PasswordMessage.
+pub fn password(out: &mut Vec<u8>, answer: &str) {
+    frame::message(out, PASSWORD, |out| frame::string(out, answer));
+}
+
 /// Appends a SASLInitialResponse.
 pub fn sasl_initial(out: &mut Vec<u8>, mechanism: &str, data: &[u8]) {
     frame::message(out, PASSWORD, |out| {

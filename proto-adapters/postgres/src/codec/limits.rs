@@ -25,3 +25,6 @@ pub const STATEMENT: usize = 16 * 1024 * 1024;
 
 /// The longest value of a parameter that is recorded; of a longer one, its length.
 pub const PARAMETER: usize = 1024 * 1024;
+
+/// The secret of a cancel key: 4 bytes in protocol 3.0, at most 256 in 3.2 (Postgres manual, 55.7, BackendKeyData).
+pub const CANCEL_SECRET: std::ops::RangeInclusive<usize> = 4..=256;

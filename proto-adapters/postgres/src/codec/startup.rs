@@ -6,16 +6,37 @@ const SSL_REQUEST: i32 = 80_877_103;
 const GSS_REQUEST: i32 = 80_877_104;
 const CANCEL_REQUEST: i32 = 80_877_102;
 
-/// The protocol version that is spoken here: 3.0.
-pub const VERSION: i32 = 3 << 16;
+/// The lowest version of the protocol that is spoken here: major and minor.
+pub const LOWEST: (u16, u16) = (3, 0);
+
+/// The newest minor version that is spoken here. There never was a 3.1; whoever asks for it gets it, and nothing new in it,
+/// as from Postgres 18.
+pub const NEWEST: u16 = 2;
+
+/// The version 3 of this minor one, as it stands in a packet.
+pub const fn version(minor: u16) -> i32 {
+    (LOWEST.0 as i32) << 16 | minor as i32
+}
+
+/// The major part of a version in a packet.
+pub const fn major(version: i32) -> u16 {
+    let [a, b, ..] = version.to_be_bytes();
+    u16::from_be_bytes([a, b])
+}
+
+/// The minor part of a version in a packet.
+pub const fn minor(version: i32) -> u16 {
+    let [.., c, d] = version.to_be_bytes();
+    u16::from_be_bytes([c, d])
+}
 
 /// Names a running session, to stop what it does. Equality is not for secrets: compare in constant time.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct CancelKey {
     /// Stands for the process.
     pub process: i32,
-    /// Known to the client alone.
-    pub secret: [u8; 4],
+    /// Known to the client alone: 4 bytes up to protocol 3.1, up to 256 from 3.2 on.
+    pub secret: Box<[u8]>,
 }
 
 impl std::fmt::Debug for CancelKey {
@@ -78,14 +99,15 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(First, usize)>, Invalid> {
         GSS_REQUEST => body.end().map(|()| First::Gss)?,
         CANCEL_REQUEST => {
             let process = body.int32()?;
-            let secret = body.int32()?.to_be_bytes();
-            body.end()?;
-            First::Cancel(CancelKey { process, secret })
+            let secret = body.rest();
+            if !limits::CANCEL_SECRET.contains(&secret.len()) {
+                return Err(Malformed("a request to cancel has no key, or one of absurd length").into());
+            }
+            First::Cancel(CancelKey { process, secret: secret.into() })
         }
         version => {
-            let [a, b, c, d] = version.to_be_bytes();
-            let (major, minor) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-            if major != 3 {
+            let (major, minor) = (major(version), minor(version));
+            if major != LOWEST.0 {
                 return Err(Invalid::Version(major, minor));
             }
             First::Startup(Startup { minor, parameters: parameters(body)? })
@@ -124,10 +146,10 @@ pub fn cancel_request(out: &mut Vec<u8>, process: i32, secret: &[u8]) {
     });
 }
 
-/// Appends a startup message of version 3.0.
-pub fn startup<'a>(out: &mut Vec<u8>, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) {
+/// Appends a startup message of version 3 and this minor one.
+pub fn startup<'a>(out: &mut Vec<u8>, minor: u16, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) {
     frame::packet(out, |out| {
-        out.extend_from_slice(&VERSION.to_be_bytes());
+        out.extend_from_slice(&version(minor).to_be_bytes());
         for (name, value) in parameters {
             frame::string(out, name);
             frame::string(out, value);

@@ -6,7 +6,7 @@ use startup::{First, Startup};
 
 fn packet(parameters: &[(String, String)]) -> Vec<u8> {
     let mut out = Vec::new();
-    startup::startup(&mut out, parameters.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+    startup::startup(&mut out, 0, parameters.iter().map(|(n, v)| (n.as_str(), v.as_str())));
     out
 }
 

@@ -8,10 +8,11 @@
 //! to somebody else meanwhile is checked by its age: `backend_start` must lie at least as far back as
 //! our session is old, by the target's clock, and the account must be ours.
 
-use super::{BackendKey, Failure, KeyCache, cancel, connect};
+use super::hosts::connect_again;
+use super::{BackendKey, Failure, KeyCache};
 use crate::codec::{backend, frontend, report};
 use crate::target::wire::Wire;
-use curfew_adapter::{BootTime, Session, Terms};
+use curfew_adapter::{BootTime, Session};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -104,12 +105,9 @@ impl<'a> Stopper<'a> {
         mut gone: tokio::sync::watch::Receiver<bool>,
     ) -> Option<Result<bool, String>> {
         let key = self.key?;
-        let Terms { target, .. } = &**self.session.terms();
         let cancelling = async {
-            let cancelling = async {
-                let socket = self.session.dial_for_cleanup().await?;
-                cancel(socket, &target.tls, &target.address.host, key).await
-            };
+            let cancelling =
+                async { key.cancel(self.session.dial_for_cleanup(key.place.address).await?).await };
             match timeout_at(began + GIVE_UP, cancelling).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "the target could not be told to cancel"),
@@ -145,11 +143,10 @@ impl<'a> Stopper<'a> {
     async fn terminate(&self, key: &BackendKey) -> Result<bool, Failure> {
         let failed =
             |why: &dyn std::fmt::Display| Failure::unreachable(&self.session.terms().target.name, why);
-        let socket = self.session.dial_for_cleanup().await.map_err(|e| failed(&e))?;
         // Nobody but the catalog says what the names in the query mean.
         let settings = [("search_path", "pg_catalog"), ("application_name", "curfew")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let target = connect(self.session, socket, &settings, self.keys).await?;
+        let target = connect_again(self.session, &key.place, &settings, self.keys).await?;
         let mut wire = Wire::new(target.stream);
         let age = self.session.clock().boot().since(self.ready).saturating_sub(SLACK);
         let mut out = Vec::new();

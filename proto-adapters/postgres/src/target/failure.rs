@@ -13,6 +13,8 @@ pub struct Failure {
     pub cause: String,
     /// How the session ends.
     pub reason: EndReason,
+    /// Whether another host of the target would make no difference.
+    pub conclusive: bool,
 }
 
 impl Failure {
@@ -23,13 +25,15 @@ impl Failure {
             format!("curfew: the target {name} can't be reached: {why}"),
             "Try again in a moment; if it stays so, tell whoever runs the target.",
         );
-        Self { sentence, cause: why.to_string(), reason: EndReason::TargetUnreachable }
+        let reason = EndReason::TargetUnreachable;
+        Self { sentence, cause: why.to_string(), reason, conclusive: false }
     }
 
-    /// The target's secret can't be had.
+    /// The target's secret, or the certificate, can't be had.
     pub fn no_secret(refusal: Refusal) -> Self {
         let cause = format!("no secret: {}", refusal.notice.message);
-        Self { sentence: refusal.into(), cause, reason: EndReason::TargetUnreachable }
+        let reason = EndReason::TargetUnreachable;
+        Self { sentence: refusal.into(), cause, reason, conclusive: true }
     }
 }
 

@@ -1,7 +1,8 @@
-//! SCRAM-SHA-256 as the client speaks it (RFC 5802, RFC 7677): bytes in, bytes out. No channel binding.
+//! SCRAM-SHA-256 and SCRAM-SHA-256-PLUS as the client speaks them (RFC 5802, RFC 7677): bytes in, bytes out.
 //!
 //! What a server says in it is a stranger's: a challenge that is malformed, or asks for absurd work, is refused.
 
+use crate::binding::END_POINT;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{self, HMAC_SHA256};
@@ -14,11 +15,17 @@ use std::num::NonZeroU32;
 /// The mechanism's name.
 pub const MECHANISM: &str = "SCRAM-SHA-256";
 
+/// The name of the mechanism that is bound to the connection.
+pub const PLUS: &str = "SCRAM-SHA-256-PLUS";
+
 /// Rounds that a server may ask for: 250 times Postgres' own default, and still less than a second.
 const ROUNDS: u32 = 1_000_000;
 
-/// "No channel binding, and none is known of", as both messages say it.
-const HEADER: &str = "n,,";
+/// The longest salt that is taken; Postgres makes 16 bytes.
+const SALT: usize = 1024;
+
+/// The longest nonce that is taken, ours included; Postgres makes 24 characters.
+const NONCE: usize = 1024;
 
 /// Length of the keys, and of everything that is made with them.
 const LENGTH: usize = 32;
@@ -35,6 +42,9 @@ pub enum Broken {
     /// More rounds than anybody needs.
     #[error("the server asks for more than a million rounds")]
     Rounds,
+    /// A salt or a nonce of absurd length.
+    #[error("the server's challenge is longer than any that makes sense")]
+    TooLong,
     /// The server says that it failed.
     #[error("the server refused the proof")]
     Refused,
@@ -66,13 +76,53 @@ pub struct Salt {
     pub rounds: NonZeroU32,
 }
 
+/// What an exchange is bound to (RFC 5802, section 6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Nothing: we can't.
+    Nothing,
+    /// Nothing: we could, and the server does not offer it.
+    NotOffered,
+    /// The server's certificate, as its hash.
+    EndPoint(Vec<u8>),
+}
+
+impl Bound {
+    /// The beginning of the first message (`gs2-header`).
+    fn header(&self) -> String {
+        match self {
+            Self::Nothing => "n,,".to_owned(),
+            Self::NotOffered => "y,,".to_owned(),
+            Self::EndPoint(_) => format!("p={END_POINT},,"),
+        }
+    }
+
+    /// What the second message repeats of it (`cbind-input`), in base64.
+    fn input(&self) -> String {
+        let mut input = self.header().into_bytes();
+        if let Self::EndPoint(hash) = self {
+            input.extend_from_slice(hash);
+        }
+        BASE64.encode(&input)
+    }
+}
+
 /// An exchange under way.
 #[derive(Debug)]
 pub struct Exchange {
+    bound: Bound,
     nonce: String,
-    /// Everything that both have said, once the challenge is known.
-    said: String,
+    /// What both have said, and the beginning of what is to be said, once the challenge is known.
+    challenged: Option<Challenged>,
     expected: Option<[u8; LENGTH]>,
+}
+
+#[derive(Debug)]
+struct Challenged {
+    /// Our first message without its header, and the challenge, with a comma behind each.
+    said: String,
+    /// Our second message, without the proof.
+    last: String,
 }
 
 impl Keys {
@@ -87,17 +137,17 @@ impl Keys {
 
 impl Exchange {
     /// Begins one.
-    pub fn begin() -> Self {
-        Self::with_nonce(BASE64.encode(&random_bytes::<18>()))
+    pub fn begin(bound: Bound) -> Self {
+        Self::with_nonce(bound, BASE64.encode(&random_bytes::<18>()))
     }
 
-    const fn with_nonce(nonce: String) -> Self {
-        Self { nonce, said: String::new(), expected: None }
+    const fn with_nonce(bound: Bound, nonce: String) -> Self {
+        Self { bound, nonce, challenged: None, expected: None }
     }
 
     /// The first message. The user's name is in the startup packet, and left out here.
     pub fn first(&self) -> String {
-        format!("{HEADER}n=,r={}", self.nonce)
+        format!("{}n=,r={}", self.bound.header(), self.nonce)
     }
 
     /// Reads the server's challenge.
@@ -112,19 +162,28 @@ impl Exchange {
             (Some(nonce), Some(salt), Some(rounds)) => (nonce, salt, rounds),
             _ => return Err(Broken::Malformed),
         };
-        if !self.said.is_empty() {
+        if self.challenged.is_some() {
+            return Err(Broken::Malformed);
+        }
+        // Printable, and no comma, which the split has seen to (RFC 5802, section 7, `printable`).
+        if !nonce.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Broken::Malformed);
         }
         if !nonce.starts_with(&self.nonce) || nonce.len() == self.nonce.len() {
             return Err(Broken::Nonce);
+        }
+        if nonce.len() > NONCE || salt.len() > SALT / 3 * 4 {
+            return Err(Broken::TooLong);
         }
         let bytes = BASE64.decode(salt.as_bytes()).map_err(|_| Broken::Malformed)?;
         let rounds: NonZeroU32 = rounds.parse().map_err(|_| Broken::Malformed)?;
         if rounds.get() > ROUNDS {
             return Err(Broken::Rounds);
         }
-        let bound = BASE64.encode(HEADER.as_bytes());
-        self.said = format!("n=,r={},{text},c={bound},r={nonce}", self.nonce);
+        self.challenged = Some(Challenged {
+            said: format!("n=,r={},{text},", self.nonce),
+            last: format!("c={},r={nonce}", self.bound.input()),
+        });
         Ok(Salt { bytes, rounds })
     }
 
@@ -133,13 +192,14 @@ impl Exchange {
     /// # Errors
     /// There was no challenge.
     pub fn prove(&mut self, keys: &Keys) -> Result<String, Broken> {
-        let (_, last) = self.said.split_once(",c=").ok_or(Broken::Malformed)?;
+        let Challenged { said, last } = self.challenged.as_ref().ok_or(Broken::Malformed)?;
+        let all = format!("{said}{last}");
         let stored = digest(&SHA256, &keys.client);
-        let signature = mac(stored.as_ref(), self.said.as_bytes());
+        let signature = mac(stored.as_ref(), all.as_bytes());
         let mut proof = keys.client;
         proof.iter_mut().zip(signature).for_each(|(key, signed)| *key ^= signed);
-        self.expected = Some(mac(&keys.server, self.said.as_bytes()));
-        Ok(format!("c={last},p={}", BASE64.encode(&proof)))
+        self.expected = Some(mac(&keys.server, all.as_bytes()));
+        Ok(format!("{last},p={}", BASE64.encode(&proof)))
     }
 
     /// Checks that the server knows the secret too.
@@ -178,7 +238,7 @@ mod tests {
         b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
 
     fn begun() -> Exchange {
-        Exchange::with_nonce("rOprNGfwEbeRWgbNEkqO".to_owned())
+        Exchange::with_nonce(Bound::Nothing, "rOprNGfwEbeRWgbNEkqO".to_owned())
     }
 
     /// The salt, nonces and password of RFC 7677, section 3, with an empty user name as in Postgres; the proofs were
@@ -194,6 +254,32 @@ mod tests {
             "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=qvT2SWdEH5Q06albL+hjSYuUhCG7VndFyzIb7CK4n9k="
         );
         exchange.finish(b"v=3HO6Qt1M4MKJrmlKaoOqLAI0/0TV0HZe7J9H3MBtSOg=").unwrap();
+    }
+
+    /// The same, bound to a certificate whose hash is 0, 1, 2… to 31, and unbound towards a server that offers nothing.
+    #[test]
+    fn a_bound_exchange_ends_in_the_known_proof() {
+        let known = [
+            (
+                Bound::EndPoint((0..32).collect()),
+                "p=tls-server-end-point,,n=,r=rOprNGfwEbeRWgbNEkqO",
+                "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=Q8h71kjaoMzNI7dPksDrhRE/5mTUObF0fUHVIgBOWQg=",
+                "v=ykwoqH8mLqO5AQCeuwwf6lsj9f8zyJZT/CcvAbN4Ssc=",
+            ),
+            (
+                Bound::NotOffered,
+                "y,,n=,r=rOprNGfwEbeRWgbNEkqO",
+                "c=eSws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=VpuC5DGQa5ro9tXE9MnKs69NH1nxnuregZZcclqIGfM=",
+                "v=FOmOj9BpTGwvnzwBtWQjBaPmVxT9I8IeHBOhcIPu3us=",
+            ),
+        ];
+        for (bound, first, proof, verdict) in known {
+            let mut exchange = Exchange::with_nonce(bound, "rOprNGfwEbeRWgbNEkqO".to_owned());
+            assert_eq!(exchange.first(), first);
+            let salt = exchange.challenge(CHALLENGE).unwrap();
+            assert_eq!(exchange.prove(&Keys::derive("pencil", &salt)).unwrap(), proof);
+            exchange.finish(verdict.as_bytes()).unwrap();
+        }
     }
 
     #[test]
@@ -216,6 +302,17 @@ mod tests {
         assert_eq!(refused(b"r=rOprNGfwEbeRWgbNEkqOx,s=!,i=4096"), Broken::Malformed);
         assert_eq!(refused(b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=0"), Broken::Malformed);
         assert_eq!(refused(b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4294967295"), Broken::Rounds);
+        assert_eq!(refused(b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=2147483648"), Broken::Rounds);
+        assert_eq!(refused(b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=-1"), Broken::Malformed);
+        assert_eq!(refused(b"r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=99999999999"), Broken::Malformed);
+        assert_eq!(refused(b"r=rOprNGfwEbeRWgbNEkqO\x07,s=AAAA,i=4096"), Broken::Malformed);
+        assert_eq!(refused("r=rOprNGfwEbeRWgbNEkqO\u{e9},s=AAAA,i=4096".as_bytes()), Broken::Malformed);
+        assert_eq!(refused(b"m=must,r=rOprNGfwEbeRWgbNEkqOx,s=AAAA,i=4096"), Broken::Malformed);
+        let huge = "A".repeat(20_000);
+        let salt = format!("r=rOprNGfwEbeRWgbNEkqOx,s={huge},i=4096");
+        assert_eq!(refused(salt.as_bytes()), Broken::TooLong);
+        let nonce = format!("r=rOprNGfwEbeRWgbNEkqO{huge},s=AAAA,i=4096");
+        assert_eq!(refused(nonce.as_bytes()), Broken::TooLong);
         assert_eq!(refused(b"\xff"), Broken::Malformed);
         let mut exchange = begun();
         exchange.challenge(CHALLENGE).unwrap();

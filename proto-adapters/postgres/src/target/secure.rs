@@ -1,8 +1,9 @@
 //! TLS towards a target, as its entry says.
 
+use super::place::Place;
 use crate::codec::startup;
 use crate::stream::Stream;
-use curfew_adapter::{GuardedSocket, TargetTls, TlsMode};
+use curfew_adapter::{GuardedSocket, TlsMode};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
@@ -33,11 +34,12 @@ pub enum Insecure {
     Io(#[from] std::io::Error),
 }
 
-/// Agrees on TLS over `socket`, or on none where `tls` allows that.
+/// Agrees on TLS over `socket`, which leads to `place`, or on none where its mode allows that.
 ///
 /// # Errors
-/// Where the connection would be less safe than `tls` demands.
-pub async fn secure(mut socket: GuardedSocket, tls: &TargetTls, host: &str) -> Result<Stream, Insecure> {
+/// Where the connection would be less safe than the mode demands.
+pub async fn secure(mut socket: GuardedSocket, place: &Place) -> Result<Stream, Insecure> {
+    let Place { host, tls, .. } = place;
     if tls.mode() == TlsMode::Disable {
         return Ok(Stream::Plain(socket));
     }
@@ -48,7 +50,7 @@ pub async fn secure(mut socket: GuardedSocket, tls: &TargetTls, host: &str) -> R
     match (socket.read(&mut answer).await?, answer) {
         (0, _) => Err(Insecure::Closed),
         (1, [b'S', ..]) => {
-            let name = ServerName::try_from(host.to_owned()).map_err(|_| Insecure::Name)?;
+            let name = ServerName::try_from(host.host.clone()).map_err(|_| Insecure::Name)?;
             let connector = TlsConnector::from(tls.config());
             let stream = connector.connect(name, socket).await.map_err(Insecure::Handshake)?;
             Ok(Stream::Tls(Box::new(stream.into())))

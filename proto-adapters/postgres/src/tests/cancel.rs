@@ -1,7 +1,7 @@
 //! CancelRequests.
 
 use super::Fixture;
-use super::target::KEY;
+use super::target::PROCESS;
 use crate::codec::backend;
 use crate::codec::frontend::write_query;
 use crate::codec::startup::cancel_request;
@@ -27,7 +27,7 @@ async fn a_cancel_reaches_the_target_with_the_targets_own_key() {
     other.send(&request(key)).await;
     // The close says that the target knows.
     assert_eq!(other.rest().await, b"");
-    assert!(fixture.target.notes.all().contains(&format!("cancel {}", KEY.process)));
+    assert!(fixture.target.notes.all().contains(&format!("cancel {PROCESS}")));
     assert!(matches!(fixture.stage.served().await, Some(Ok(Ended::Cancel))));
     assert_eq!(fixture.core.sink().of_kind("cancel").len(), 1);
 }

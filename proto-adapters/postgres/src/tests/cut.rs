@@ -2,7 +2,7 @@
 
 use super::Fixture;
 use super::talk::Talk;
-use super::target::{FakeTarget, KEY, greeting};
+use super::target::{FakeTarget, PROCESS, greeting};
 use crate::codec::frontend::write_query;
 use crate::codec::{backend, frame, report};
 use curfew_adapter::{EndReason, Goodbye, Notice};
@@ -48,7 +48,7 @@ async fn a_running_statement_is_cancelled_at_the_end() {
     query(&mut talk, "sleep").await;
     fixture.target.notes.until("sleeping").await;
     fixture.core.keeper().await.end(EndReason::Killed, revoked());
-    fixture.target.notes.until(&format!("cancel {}", KEY.process)).await;
+    fixture.target.notes.until(&format!("cancel {PROCESS}")).await;
     drop(talk);
     let cut = fixture.core.closing().await.cut.unwrap();
     assert_eq!(cut.outstanding.as_deref(), Some("statement 1"));

@@ -3,12 +3,15 @@
 
 mod cancel;
 mod cut;
+mod hosts;
+mod proof;
 mod rules;
 mod session;
 mod startup;
 mod talk;
 mod target;
 mod tls;
+mod versions;
 
 use crate::codec::startup::startup;
 use crate::codec::{backend, report};
@@ -67,7 +70,7 @@ impl Fixture {
 
 fn packet(more: &[(&str, &str)]) -> Vec<u8> {
     let mut out = Vec::new();
-    startup(&mut out, BASE.iter().chain(more).copied());
+    startup(&mut out, 0, BASE.iter().chain(more).copied());
     out
 }
 

@@ -24,7 +24,7 @@ async fn a_session_begins_with_the_targets_settings_and_a_key_of_our_own() {
     let tags: Vec<_> = found.iter().map(|(tag, _)| char::from(*tag)).collect();
     assert_eq!(tags, ['R', 'S', 'K', 'Z']);
     assert_eq!(found[1].1, b"TimeZone\0UTC\0");
-    assert_ne!(found[2].1[..4], super::target::KEY.process.to_be_bytes());
+    assert_ne!(found[2].1[..4], super::target::PROCESS.to_be_bytes());
     let said = fixture.target.notes.until("startup").await;
     assert_eq!(said, "startup user=orders_read database=orders application_name=psql search_path=evil");
 }
@@ -124,24 +124,11 @@ async fn startup_without_database_or_user_is_refused() {
         let fixture = Fixture::new(|_| ()).await;
         let mut talk = fixture.dial().await;
         let mut out = Vec::new();
-        startup(&mut out, parameters.iter().copied());
+        startup(&mut out, 0, parameters.iter().copied());
         talk.send(&out).await;
         assert_eq!(refused(talk).await.0, "28000");
         assert!(fixture.core.asks().is_empty());
     }
-}
-
-#[tokio::test]
-async fn newer_minor_versions_are_brought_down_to_3_0() {
-    let fixture = Fixture::new(|_| ()).await;
-    let mut talk = fixture.dial().await;
-    let mut out = packet(&[("_pq_.unheard_of", "1")]);
-    out[7] = 2;
-    talk.send(&out).await;
-    let (tag, body) = talk.message().await;
-    assert_eq!(tag, backend::NEGOTIATE);
-    assert_eq!(body, [&[0, 3, 0, 0, 0, 0, 0, 1][..], b"_pq_.unheard_of\0"].concat());
-    talk.until(backend::READY).await;
 }
 
 #[tokio::test]
@@ -175,15 +162,6 @@ pub async fn unreachable(fixture: &mut Fixture) -> String {
     assert_eq!(fixture.core.closing().await.reason, EndReason::TargetUnreachable);
     assert!(!message.contains("the account's secret"));
     message
-}
-
-#[tokio::test]
-async fn a_target_that_demands_the_password_in_the_clear_or_md5_gets_none() {
-    for (bytes, word) in [(&b"R\0\0\0\x08\0\0\0\x03"[..], "clear"), (b"R\0\0\0\x0c\0\0\0\x05salt", "MD5")] {
-        let target = FakeTarget::saying(bytes).await;
-        let mut fixture = Fixture::with(target, |_| ()).await;
-        assert!(unreachable(&mut fixture).await.contains(word));
-    }
 }
 
 #[tokio::test]

@@ -11,8 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// The process and secret of every backend.
-pub const KEY: CancelKey = CancelKey { process: 4711, secret: [1, 2, 3, 4] };
+/// The process of every backend.
+pub const PROCESS: i32 = 4711;
+
+/// The secret of every backend that speaks protocol 3.0.
+pub const SECRET: [u8; 4] = [1, 2, 3, 4];
 
 /// What the target noted: `cancel 4711`, `startup user=…`, `gone`.
 #[derive(Clone, Debug)]
@@ -63,7 +66,7 @@ impl FakeTarget {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut talk = Talk::new(stream);
                 match talk.first().await {
-                    Some(First::Cancel(key)) if key.secret == KEY.secret => {
+                    Some(First::Cancel(key)) if *key.secret == SECRET => {
                         seen.add(format!("cancel {}", key.process));
                     }
                     Some(First::Startup(startup)) => {
@@ -98,7 +101,7 @@ pub fn greeting() -> Vec<u8> {
     let mut out = Vec::new();
     backend::authentication_ok(&mut out);
     frame::message(&mut out, backend::PARAMETER_STATUS, |out| out.extend_from_slice(b"TimeZone\0UTC\0"));
-    backend::key_data(&mut out, KEY);
+    backend::key_data(&mut out, &CancelKey { process: PROCESS, secret: SECRET.into() });
     backend::ready(&mut out, b'I');
     out
 }

@@ -25,11 +25,16 @@ use crate::port::{ATTEMPTS, free_port};
 use crate::scratch::{own, scratch};
 use server::{Folder, Server};
 
+/// How long reading the configuration may take.
+const READ: Duration = Duration::from_secs(30);
+
 /// How this Postgres differs from the usual one.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
     /// Settings of postgresql.conf, such as `("log_statement", "all")`.
     pub settings: Vec<(String, String)>,
+    /// Whether it starts as a standby, which follows nobody until `pg_promote()`.
+    pub standby: bool,
 }
 
 /// A running Postgres; stopped at once, its files removed, when dropped.
@@ -61,6 +66,9 @@ impl Postgres {
         let data = Folder::new(folder.path());
         server::copy(&template, data.data()).await?;
         tls::write(folder.path())?;
+        if options.standby {
+            std::fs::write(data.data().join("standby.signal"), "")?;
+        }
         own(folder.path(), server::user())?;
         let mut postgres = Self { server: None, options, port: 0, folder };
         for _ in 0..ATTEMPTS {
@@ -107,6 +115,33 @@ impl Postgres {
     #[must_use]
     pub fn socket(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Its folder, whose files its own user may read.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Puts these lines in the place of pg_hba.conf behind the one for the socket; returns when they are in force.
+    ///
+    /// # Errors
+    /// When Postgres does not take them.
+    pub async fn admit(&self, lines: &str) -> Result<()> {
+        let file = Folder::new(self.folder.path()).data().join("pg_hba.conf");
+        std::fs::write(file, format!("local all all trust\n{lines}\n"))?;
+        self.reload().await
+    }
+
+    /// Reads its configuration anew; returns when that has happened.
+    ///
+    /// # Errors
+    /// When it does not happen.
+    pub async fn reload(&self) -> Result<()> {
+        let before = self.query("select pg_conf_load_time(), pg_reload_conf()").await?;
+        let before = before.first().and_then(|row| row.text(0)).context("no time of the last reading")?;
+        self.wait_until(&format!("select pg_conf_load_time() > '{before}'"), READ).await?;
+        Ok(())
     }
 
     /// A connection of `account` (or of the superuser `postgres`) to the sample database, around any gate.

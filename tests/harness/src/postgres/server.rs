@@ -78,7 +78,7 @@ impl Server {
         }
         command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/");
         let process = Process::spawn("postgres", command, Stop::Quit)?;
-        process.logs().wait_for("database system is ready to accept connections", READY).await?;
+        process.logs().wait_for("database system is ready to accept ", READY).await?;
         Ok(Self(process))
     }
 
