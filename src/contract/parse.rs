@@ -85,17 +85,17 @@ fn contract(root: &Section<'_>, text: &str) -> Option<Contract> {
     })
 }
 
-/// `results` and `input` mean nothing yet where the adapter has no words of its own, so the contract must say that it is
-/// for one that has.
+/// `input` means nothing where the adapter has no words of its own, so the contract must say that it is for one that
+/// has.
 fn for_adapters_with_words(root: &Section<'_>, what: &What, record: &Record) {
     let has = what.targets.protocol.is_some_and(|protocol| crate::adapters::words(protocol).is_some());
-    if has || (record.results == ResultPolicy::None && !record.input) {
+    if has || !record.input {
         return;
     }
     let known: Vec<_> =
         crate::adapters::WORDS.iter().map(|words| format!("`protocol = \"{}\"`", words.protocol)).collect();
     root.problem(format!(
-        "`results` and `input` in [record] are known for some protocols only: write {} into `targets`, or take them out",
+        "`input` in [record] is known for some protocols only: write {} into `targets`, or take it out",
         known.join(" or ")
     ));
 }

@@ -28,6 +28,10 @@ impl Lines {
                 lossy(data).lines().map(|line| format!("[{ch}]{mark} {line}")).collect()
             }
             What::Input { ch, data } => vec![format!("[{ch}]< {}", lossy(data))],
+            What::Copy { input, data } => {
+                let mark = if *input { '<' } else { '>' };
+                lossy(data).lines().map(|line| format!("  {mark} {line}")).collect()
+            }
             other => self.line(other).into_iter().collect(),
         }
     }
@@ -37,14 +41,15 @@ impl Lines {
             What::Session { identity, protocol, target, account } => {
                 format!("{} on {target} as {account} ({protocol})", identity.email)
             }
-            What::Prepare { prepared, text } => {
+            What::Prepare { prepared, text, .. } => {
                 if self.prepared.len() >= PREPARED {
                     self.prepared.clear();
                 }
                 self.prepared.insert(*prepared, text.clone());
                 return None;
             }
-            What::Statement { text, prepared, parameters } => {
+            What::Statement { continues: Some(n), .. } => format!("more rows of statement {n}"),
+            What::Statement { text, prepared, parameters, .. } => {
                 let text = text.as_ref().or_else(|| self.prepared.get(&(*prepared)?));
                 let with = if parameters.is_empty() {
                     String::new()
@@ -53,7 +58,7 @@ impl Lines {
                 };
                 format!("{}{with}", text.map_or("a prepared statement", String::as_str))
             }
-            What::Result { tag, rows, micros, sqlstate, error } => {
+            What::Result { tag, rows, micros, sqlstate, error, .. } => {
                 let took = millis(*micros);
                 match error {
                     Some(error) => {
@@ -63,6 +68,17 @@ impl Lines {
                     None if *rows > 0 => format!("  {tag}, {rows} rows ({took})"),
                     None => format!("  {tag} ({took})"),
                 }
+            }
+            What::Columns { columns } => {
+                let names: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
+                format!("  | {}", names.join(" | "))
+            }
+            What::Row { values } => {
+                format!("  | {}", values.iter().map(shown).collect::<Vec<_>>().join(" | "))
+            }
+            What::Value { column, data, more } => {
+                let data = data.as_ref().map_or_else(|| "null".into(), lossy);
+                format!("  | column {}: {data}{}", column + 1, if *more { "…" } else { "" })
             }
             What::Cancel => "cancelled by the client".to_owned(),
             What::Channel { ch, purpose, command, terminal } => {
@@ -96,7 +112,11 @@ impl Lines {
             }
             What::Countdown { remaining } => format!("told that {remaining} s remain"),
             What::Goodbye { message } => format!("told: {message}"),
-            What::Output { .. } | What::Input { .. } | What::Resize { .. } | What::Other => return None,
+            What::Output { .. }
+            | What::Input { .. }
+            | What::Copy { .. }
+            | What::Resize { .. }
+            | What::Other => return None,
         })
     }
 }
@@ -105,13 +125,34 @@ fn millis(micros: u64) -> String {
     format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
 }
 
+/// A value of a row, a text without quotes.
+fn shown(value: &Value) -> String {
+    match value.get("text") {
+        Some(Value::String(text)) => text.clone(),
+        _ => parameter(value),
+    }
+}
+
 /// A parameter: its value without the name of its kind.
 fn parameter(value: &Value) -> String {
     match value {
         Value::String(word) => word.clone(),
-        Value::Object(members) => members.values().next().map_or_else(String::new, Value::to_string),
+        Value::Object(members) => match members.iter().next() {
+            Some((kind, value)) if kind == "typed" => {
+                let part = |name: &str| value.get(name).map_or_else(String::new, words);
+                format!("{} of {} bytes", part("type"), part("length"))
+            }
+            Some((kind, value)) if kind == "length" => format!("{value} bytes"),
+            Some((kind, value)) if kind == "hex" => format!("0x{}", words(value)),
+            Some((_, value)) => value.to_string(),
+            None => String::new(),
+        },
         other => other.to_string(),
     }
+}
+
+fn words(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -127,7 +168,14 @@ mod tests {
         assert!(of(json!({ "kind": "prepare", "prepared": 1, "name": "", "text": "SELECT $1" })).is_empty());
         let all: Vec<String> = [
             json!({ "kind": "statement", "n": 1, "prepared": 1, "parameters": [{ "integer": 5 }, "null", { "text": "a" }] }),
+            json!({ "kind": "columns", "n": 1, "columns": [{ "name": "a", "type": "int4" }, { "name": "b", "type": "text" }] }),
+            json!({ "kind": "row", "n": 1, "values": [{ "integer": 5 }, { "text": "x y" }] }),
+            json!({ "kind": "row", "n": 1, "values": ["null", { "hex": "00ff" }] }),
+            json!({ "kind": "value", "n": 1, "column": 0, "data": "long", "more": true }),
+            json!({ "kind": "copy", "n": 1, "input": true, "data": "1\n2\n" }),
             json!({ "kind": "result", "n": 1, "tag": "SELECT 2", "rows": 2, "bytes": 9, "micros": 12_345 }),
+            json!({ "kind": "statement", "n": 2, "prepared": 1, "continues": 1 }),
+            json!({ "kind": "statement", "n": 3, "text": "x", "parameters": [{ "typed": { "type": "text", "length": 5 } }, { "length": 9 }] }),
             json!({ "kind": "result", "n": 1, "rows": 0, "bytes": 0, "micros": 99, "sqlstate": "42P01", "error": "no table" }),
             json!({ "kind": "channel", "ch": 1, "purpose": "exec", "command": "ls -l" }),
             json!({ "kind": "output", "ch": 1, "data": "a\nb\n" }),
@@ -143,7 +191,15 @@ mod tests {
             all,
             [
                 "SELECT $1  -- 5, null, \"a\"",
+                "  | a | b",
+                "  | 5 | x y",
+                "  | null | 0x00ff",
+                "  | column 1: long…",
+                "  < 1",
+                "  < 2",
                 "  SELECT 2, 2 rows (12.3 ms)",
+                "more rows of statement 1",
+                "x  -- text of 5 bytes, 9 bytes",
                 "  error 42P01: no table (0.0 ms)",
                 "[1] exec: ls -l",
                 "[1]  a",

@@ -15,6 +15,7 @@ mod queue;
 pub mod read;
 pub mod recorder;
 mod screen;
+pub mod script;
 pub mod search;
 pub mod split;
 pub mod told;

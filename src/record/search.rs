@@ -141,7 +141,10 @@ impl Search {
             What::Input { ch, .. } => self.plain(event, "input", Some(*ch)),
             What::Prepare { text, .. } => self.look(event.at, "statement", None, text),
             What::Statement { .. } => self.plain(event, "statement", None),
-            What::Result { error: Some(_), .. } => self.plain(event, "result", None),
+            What::Result { error: Some(_), .. }
+            | What::Row { .. }
+            | What::Value { .. }
+            | What::Copy { .. } => self.plain(event, "result", None),
             What::Channel { ch, .. } => self.plain(event, "command", Some(*ch)),
             What::File { ch, .. } => self.plain(event, "file", Some(*ch)),
             What::Environment { ch, .. } => self.plain(event, "environment", Some(*ch)),

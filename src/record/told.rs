@@ -36,31 +36,74 @@ pub enum What {
         prepared: u64,
         /// Its SQL.
         text: String,
+        /// The types of its parameters, where the client prescribed them.
+        #[serde(default)]
+        types: Vec<String>,
     },
     /// A statement went to the target.
     Statement {
+        /// Its number.
+        n: u64,
         /// Its SQL.
         text: Option<String>,
         /// Which prepared one it is.
         prepared: Option<u64>,
+        /// Which statement it goes on with.
+        continues: Option<u64>,
         /// What it was given.
         #[serde(default)]
         parameters: Vec<Value>,
     },
     /// A statement came to its end.
     Result {
+        /// The statement's number.
+        n: u64,
         /// The command tag.
         #[serde(default)]
         tag: String,
         /// Rows.
         #[serde(default)]
         rows: u64,
+        /// Their bytes, and those of COPY data from the target.
+        #[serde(default)]
+        bytes: u64,
+        /// Bytes of COPY data from the client.
+        #[serde(default)]
+        copy_in: u64,
         /// How long it took, in microseconds.
         micros: u64,
         /// The SQLSTATE of an error.
         sqlstate: Option<String>,
         /// The message of an error.
         error: Option<String>,
+    },
+    /// What the rows that follow are made of.
+    Columns {
+        /// The columns, from the left.
+        columns: Vec<Column>,
+    },
+    /// A row.
+    Row {
+        /// Its values, from the left.
+        values: Vec<Value>,
+    },
+    /// A piece of a row that was too long to be held.
+    Value {
+        /// The column, from 0.
+        column: u32,
+        /// The bytes; none for NULL.
+        data: Option<Data>,
+        /// The next event goes on with this value.
+        #[serde(default)]
+        more: bool,
+    },
+    /// What was copied.
+    Copy {
+        /// Whether the client sent it.
+        #[serde(default)]
+        input: bool,
+        /// The bytes.
+        data: Data,
     },
     /// The client asked for a running statement to be cancelled.
     Cancel,
@@ -170,6 +213,16 @@ pub enum What {
     /// Something else.
     #[serde(other)]
     Other,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
 }
 
 /// Whose session it is.

@@ -193,7 +193,9 @@ async fn recorded(desk: &Desk) -> (Vec<Vec<u8>>, PathBuf) {
     let recorder = writer.begin(&opening).await.unwrap();
     for n in 1..4 {
         let text = Some("SELECT '\u{1}ünï\u{2028}', '\\'");
-        recorder.append(&Event::Statement { n, text, prepared: None, parameters: &[] }).unwrap();
+        recorder
+            .append(&Event::Statement { n, text, prepared: None, continues: None, parameters: &[] })
+            .unwrap();
         for data in [&b"\x1b[1m\xe2\x82"[..], b"\xac\0\r\n"] {
             recorder.append(&Event::Output { ch: 1, err: n == 2, data: Text(data) }).unwrap();
         }

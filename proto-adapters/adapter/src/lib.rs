@@ -35,7 +35,9 @@ pub use gate::{
 pub use ids::{ConnectionId, GrantId, IdentityId, LinkId, RequestId, SessionId, SigninId, random_bytes};
 pub use lease::{Deadline, Lease, LeaseKeeper, Warning};
 pub use leased::{Farewell, Leased};
-pub use record::{Event, Hex, Parameter, RecordError, RecordSink, Recorder, Terminal, Text};
+pub use record::{
+    Column, Event, Hex, Parameter, RecordError, RecordSink, Recorder, Terminal, Text, TypeName,
+};
 pub use route::{HostKeys, HostPort, Login, PasswordProof, PostgresRoute, SessionAttrs, TargetRoute};
 pub use secret::Secret;
 pub use session::{CertificateAsk, Closing, Counters, CutReport, Goodbye, Session, SessionHost};

@@ -21,6 +21,9 @@ pub enum Event<'a> {
         name: &'a str,
         /// The SQL; invalid UTF-8 replaced.
         text: &'a str,
+        /// The types of its parameters, where the client prescribes them.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        types: &'a [TypeName],
     },
     /// A statement goes to the target. Either `text`, or `prepared` with its parameters.
     Statement {
@@ -32,6 +35,9 @@ pub enum Event<'a> {
         /// Which `Prepare` it executes.
         #[serde(skip_serializing_if = "Option::is_none")]
         prepared: Option<u64>,
+        /// Which statement it goes on with: the client takes the rows of one in several portions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        continues: Option<u64>,
         /// Its parameters, as the contract allows.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         parameters: &'a [Parameter<'a>],
@@ -58,6 +64,42 @@ pub enum Event<'a> {
         /// The message of an error.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<&'a str>,
+    },
+    /// What the rows that follow are made of. Only where the contract records results.
+    Columns {
+        /// The statement's number.
+        n: u64,
+        /// The columns, from the left; none where nobody asked the target for them.
+        columns: &'a [Column<'a>],
+    },
+    /// A row that the target sent.
+    Row {
+        /// The statement's number.
+        n: u64,
+        /// Its values, from the left.
+        values: &'a [Parameter<'a>],
+    },
+    /// A piece of a row that is too long to be held: what follows each other makes up the value, and the values the row.
+    Value {
+        /// The statement's number.
+        n: u64,
+        /// The column, from 0.
+        column: u32,
+        /// The value, or a piece of it; none where it is NULL.
+        data: Option<Text<'a>>,
+        /// The next event goes on with this value.
+        #[serde(skip_serializing_if = "is_false")]
+        more: bool,
+    },
+    /// What was copied, message by message.
+    Copy {
+        /// The statement's number.
+        n: u64,
+        /// Whether the client sent it (COPY FROM), and not the target.
+        #[serde(skip_serializing_if = "is_false")]
+        input: bool,
+        /// The bytes.
+        data: Text<'a>,
     },
     /// The client asked for a running statement to be cancelled.
     Cancel,
@@ -189,8 +231,54 @@ pub enum Parameter<'a> {
     Boolean(bool),
     /// A binary value of another type, in hex.
     Hex(Hex<'a>),
-    /// Only its length in bytes, because the contract records types alone.
+    /// Only its length in bytes, because it is too long to be recorded.
     Length(usize),
+    /// Only its type and its length in bytes, because the contract records no more.
+    Typed {
+        /// The type.
+        #[serde(rename = "type")]
+        kind: TypeName,
+        /// The length.
+        length: usize,
+    },
+}
+
+/// A type of the target's, by its name where it is a common one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeName {
+    /// It has this name.
+    Named(&'static str),
+    /// It is an array of the type of this name.
+    Array(&'static str),
+    /// It has this number; 0 where not even that is known.
+    Number(u32),
+}
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::Array(name) => write!(f, "{name}[]"),
+            Self::Number(0) => f.write_str("unknown"),
+            Self::Number(number) => write!(f, "type {number}"),
+        }
+    }
+}
+
+impl Serialize for TypeName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A column of a result.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Column<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: TypeName,
 }
 
 /// A terminal at the client's end of a channel.

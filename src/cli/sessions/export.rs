@@ -1,4 +1,5 @@
-//! `curfew sessions export`: the events of a session as JSON lines, a terminal as asciicast, or the sealed recording.
+//! `curfew sessions export`: the events of a session as JSON lines, its statements as a script, a terminal as asciicast, or
+//! the sealed recording.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -9,14 +10,15 @@ use crate::cli::file::Draft;
 use crate::cli::output::Output;
 use crate::cli::{CliError, ids};
 use crate::record::cast::Cast;
-use crate::record::told::Told;
+use crate::record::script::Script;
+use crate::record::told::{Told, What};
 
 /// Arguments of `curfew sessions export`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The session; the first letters of its id are enough
     id: String,
-    /// How: events as lines of JSON, or a terminal for asciinema
+    /// How: events as lines of JSON, statements as a script of SQL, or a terminal for asciinema
     #[arg(long, value_enum, default_value_t, conflicts_with = "sealed")]
     format: Format,
     /// Which terminal, where the session had several
@@ -36,6 +38,7 @@ pub struct Args {
 enum Format {
     #[default]
     Jsonl,
+    Sql,
     Asciicast,
 }
 
@@ -61,6 +64,10 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     };
     let others = match args.format {
         Format::Asciicast => cast(&client, &path, args.channel, &mut to).await?,
+        Format::Sql => {
+            script(&client, &path, &mut to).await?;
+            Vec::new()
+        }
         Format::Jsonl => {
             client.download(&path, |bytes| to.write(bytes)).await?;
             Vec::new()
@@ -77,6 +84,29 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     Ok(())
 }
 
+/// The statements.
+async fn script(client: &Client, path: &[&str], to: &mut To<'_>) -> Result<(), CliError> {
+    let mut lines = client.lines(path, &[]).await?;
+    let mut script = Script::default();
+    let (mut other, mut any) = (false, false);
+    while let Some(line) = lines.next().await? {
+        let event = told(&line)?;
+        any |= matches!(event.what, What::Statement { .. });
+        other |= matches!(event.what, What::Channel { .. });
+        to.write(script.of(&event).as_bytes())?;
+    }
+    if other && !any {
+        return Err(CliError::failed("this session ran no SQL").hint("`--format jsonl` exports what it did"));
+    }
+    to.write(script.end().as_bytes())
+}
+
+fn told(line: &[u8]) -> Result<Told, CliError> {
+    serde_json::from_slice(line)
+        .map(Told::read)
+        .map_err(|error| CliError::failed(format!("the gate's answer is not understood: {error}")))
+}
+
 /// One terminal; gives the channels of the others.
 async fn cast(
     client: &Client,
@@ -87,9 +117,7 @@ async fn cast(
     let mut lines = client.lines(path, &[]).await?;
     let mut cast = Cast::new(channel);
     while let Some(line) = lines.next().await? {
-        let event = serde_json::from_slice(&line)
-            .map(Told::read)
-            .map_err(|error| CliError::failed(format!("the gate's answer is not understood: {error}")))?;
+        let event = told(&line)?;
         if let Some(line) = cast.line(&event) {
             to.write(line.as_bytes())?;
             to.write(b"\n")?;

@@ -36,7 +36,7 @@ enum SessionsCommand {
     Watch(play::Watch),
     /// Where a text was, in all recordings
     Search(search::Args),
-    /// What happened in a session, one JSON event a line; a terminal as asciicast; or its sealed recording
+    /// What happened in a session, one JSON event a line; its SQL as a script; a terminal as asciicast; or its sealed recording
     Export(export::Args),
     /// Check, on this machine, that a recording is whole and unchanged
     Verify(verify::Args),

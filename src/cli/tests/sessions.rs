@@ -41,7 +41,13 @@ async fn recorded(folder: &Path, key: &Arc<SigningKey>) -> (SessionId, Vec<u8>) 
     let recorder = writer.begin(&opening).await.unwrap();
     for n in 1..3 {
         recorder
-            .append(&Event::Statement { n, text: Some("SELECT 1"), prepared: None, parameters: &[] })
+            .append(&Event::Statement {
+                n,
+                text: Some("SELECT 1"),
+                prepared: None,
+                continues: None,
+                parameters: &[],
+            })
             .unwrap();
         recorder.flush().await.unwrap();
     }

@@ -10,11 +10,16 @@
 //! - A message is masked from its first such word on.
 //! - In commands and variables, values are masked, and in paths what a contract's mask matches.
 //!
-//! It masks rather too much than too little, never panics, and allocates only where there is something to mask.
-//! It does not see through what a person hides on purpose (`E'p\x61ssword=…'`).
+//! - Escapes in literals and names are seen through (`E'p\x61ssword=…'`), as far as it takes to tell what they are about.
+//! - What EXECUTEs a statement that SQL's PREPARE made is masked as that statement was.
+//!
+//! It masks rather too much than too little, never panics, and allocates only where there is something to mask, or a
+//! literal with escapes or line breaks in it to be read. It does not see through what is put together at run time
+//! (`'pass' || 'word=…'`).
 
 mod command;
 mod conninfo;
+mod escape;
 pub mod lex;
 
 use std::borrow::Cow;
@@ -41,8 +46,11 @@ pub struct Masker {
 pub struct Masked<'a> {
     /// The text, borrowed unless something was masked.
     pub text: Cow<'a, str>,
-    /// Whether it is about a secret, masked or not: then parameters and errors of it are masked as well.
+    /// Whether it is about a secret, masked or not: then parameters, results and errors of it are masked as well.
     pub sensitive: bool,
+    /// Whether it may have prepared, by SQL's own PREPARE, a statement about a secret: whatever EXECUTEs it may bring that
+    /// secret, and says nothing of it.
+    pub prepares: bool,
 }
 
 impl Masker {
@@ -57,7 +65,7 @@ impl Masker {
     }
 
     /// Whether there is anything in this text that a mask is about.
-    fn triggers(&self, text: &str) -> bool {
+    pub(in crate::record) fn triggers(&self, text: &str) -> bool {
         has_password(text) || conninfo::has_url(text) || self.matches(text)
     }
 
@@ -65,14 +73,40 @@ impl Masker {
         self.patterns.iter().any(|pattern| pattern.is_match(text))
     }
 
+    /// Whether a column of this name holds what a mask is about.
+    #[must_use]
+    pub fn names(&self, column: &str) -> bool {
+        has_password(column) || self.matches(column)
+    }
+
+    /// Whether the contract masks anything.
+    #[must_use]
+    pub const fn has_patterns(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
+    fn is_about(&self, text: &str, depth: u32) -> bool {
+        self.triggers(text) || escape::hides(self, text, depth)
+    }
+
     /// Masks the SQL of one or several statements.
     #[must_use]
     pub fn statement<'a>(&self, text: &'a str) -> Masked<'a> {
+        self.statement_after(text, false)
+    }
+
+    /// The same, in a session where a statement was prepared that is about a secret ([`Masked::prepares`]).
+    #[must_use]
+    pub fn statement_after<'a>(&self, text: &'a str, prepared: bool) -> Masked<'a> {
         let clear = lex::is_clear(text);
-        if clear && !self.triggers(text) {
-            return Masked { text: Cow::Borrowed(text), sensitive: false };
+        let executes = prepared && has_word(text, "execute");
+        if clear && !executes && !self.is_about(text, 0) {
+            return Masked { text: Cow::Borrowed(text), sensitive: false, prepares: false };
         }
-        Masked { text: Cow::Owned(self.masked(text, 0, !clear)), sensitive: true }
+        let mut writer = Writer::new(self, text, 0, !clear);
+        writer.prepares = prepared;
+        writer.write();
+        Masked { text: Cow::Owned(writer.out), sensitive: true, prepares: has_word(text, "prepare") }
     }
 
     /// Masks a value on its own: the text of a parameter.
@@ -120,12 +154,11 @@ impl Masker {
             None => Cow::Borrowed(text),
         }
     }
+}
 
-    fn masked(&self, text: &str, depth: u32, all: bool) -> String {
-        let mut writer = Writer { masker: self, text, out: String::with_capacity(text.len()), depth, all };
-        writer.write();
-        writer.out
-    }
+/// Whether these letters stand somewhere in the text, in any case.
+fn has_word(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|letters| letters.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The places of `passw`, in any case: w is rare in SQL, so it is what is looked for.
@@ -149,6 +182,8 @@ struct Writer<'m, 't> {
     depth: u32,
     /// Nothing in it can be told for certain: all its literals are secret.
     all: bool,
+    /// Something was prepared, here or before, that may be about a secret.
+    prepares: bool,
 }
 
 /// What the statement at hand has told so far.
@@ -174,7 +209,11 @@ enum Bare {
     Within,
 }
 
-impl Writer<'_, '_> {
+impl<'m, 't> Writer<'m, 't> {
+    fn new(masker: &'m Masker, text: &'t str, depth: u32, all: bool) -> Self {
+        Self { masker, text, out: String::with_capacity(text.len()), depth, all, prepares: false }
+    }
+
     fn write(&mut self) {
         let mut matches: Vec<(usize, usize)> = Vec::new();
         for pattern in &self.masker.patterns {
@@ -201,7 +240,8 @@ impl Writer<'_, '_> {
 
     fn token(&mut self, token: &Token, matched: bool, seen: &mut Seen) {
         let text = self.text.get(token.span.clone()).unwrap_or_default();
-        let about_passwords = has_password(text);
+        let hides = token.kind == Kind::Literal && escape::literal_hides(self.masker, text);
+        let about_passwords = has_password(text) || hides;
         if self.bare(token.kind, text, seen) || self.stray(token.kind, text, seen) {
             return;
         }
@@ -218,7 +258,9 @@ impl Writer<'_, '_> {
                 }
                 // A quoted name that hides its letters may be any word.
                 let hidden = token.kind == Kind::QuotedName && text.starts_with(['u', 'U']);
-                seen.secret |= about_passwords || matched || hidden;
+                self.prepares |= text.eq_ignore_ascii_case("prepare");
+                let executes = self.prepares && text.eq_ignore_ascii_case("execute");
+                seen.secret |= about_passwords || matched || hidden || executes;
                 self.out.push_str(text);
             }
             Kind::Other => {
@@ -237,7 +279,7 @@ impl Writer<'_, '_> {
                 seen.secret |= about_passwords;
                 let continued = about_passwords && text.contains(['\n', '\r']);
                 match conninfo::mask(text) {
-                    Some(masked) if !continued => self.out.push_str(&masked),
+                    Some(masked) if !continued && !hides => self.out.push_str(&masked),
                     _ if about_passwords => self.mask(),
                     _ => self.out.push_str(text),
                 }
@@ -245,7 +287,7 @@ impl Writer<'_, '_> {
             Kind::Dollar(_) if seen.secret || self.depth >= MAX_DEPTH => self.mask(),
             Kind::Dollar(delimiter) => {
                 self.dollar(text, delimiter);
-                seen.secret |= about_passwords || matched;
+                seen.secret |= about_passwords || matched || escape::hides(self.masker, text, self.depth);
             }
         }
     }
@@ -254,9 +296,11 @@ impl Writer<'_, '_> {
     fn dollar(&mut self, text: &str, delimiter: usize) {
         let ends = (text.get(..delimiter), text.get(delimiter..text.len().saturating_sub(delimiter)));
         let (Some(delimiter), Some(body)) = ends else { return self.mask() };
-        let masked = if self.masker.triggers(body) {
-            let masked = self.masker.masked(body, self.depth + 1, false);
-            Cow::Owned(conninfo::mask_unquoted(&masked).unwrap_or(masked))
+        let masked = if self.masker.is_about(body, self.depth + 1) {
+            let mut inside = Writer::new(self.masker, body, self.depth + 1, false);
+            inside.prepares = self.prepares;
+            inside.write();
+            Cow::Owned(conninfo::mask_unquoted(&inside.out).unwrap_or(inside.out))
         } else {
             Cow::Borrowed(body)
         };

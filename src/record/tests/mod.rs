@@ -65,7 +65,7 @@ fn opening(strict: bool) -> Opening {
 }
 
 fn statement(n: u64, text: &str) -> Event<'_> {
-    Event::Statement { n, text: Some(text), prepared: None, parameters: &[] }
+    Event::Statement { n, text: Some(text), prepared: None, continues: None, parameters: &[] }
 }
 
 /// A sealed recording of a shell that said this.

@@ -70,6 +70,21 @@ impl<'a> Cursor<'a> {
         Ok(text)
     }
 
+    /// A value behind its length; none for NULL, whose length is -1.
+    ///
+    /// # Errors
+    /// Where the message ends, or the length is another one below zero.
+    pub fn value(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        match self.int32()? {
+            -1 => Ok(None),
+            length => {
+                let length =
+                    usize::try_from(length).map_err(|_| Malformed("a value has a negative length"))?;
+                self.take(length).map(Some)
+            }
+        }
+    }
+
     /// The end.
     ///
     /// # Errors

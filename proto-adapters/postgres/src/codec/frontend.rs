@@ -59,7 +59,8 @@ pub struct Parse<'a> {
     pub name: &'a [u8],
     /// The SQL.
     pub text: &'a [u8],
-    types: &'a [u8],
+    /// The OIDs of the parameter types that the client prescribes; 0 leaves one to the server. See [`oids`].
+    pub types: &'a [u8],
 }
 
 impl<'a> Parse<'a> {
@@ -75,24 +76,20 @@ impl<'a> Parse<'a> {
         cursor.end()?;
         Ok(Self { name, text, types })
     }
-
-    /// The OIDs of the parameter types that the client prescribes; 0 leaves one to the server.
-    pub fn types(&self) -> impl ExactSizeIterator<Item = u32> + 'a {
-        oids(self.types)
-    }
 }
 
-/// The OIDs of a ParameterDescription.
+/// The OIDs of a ParameterDescription, as they stand in it.
 ///
 /// # Errors
 /// Where it is malformed.
-pub fn parameter_description(body: &[u8]) -> Result<impl ExactSizeIterator<Item = u32>, Malformed> {
+pub fn parameter_description(body: &[u8]) -> Result<&[u8], Malformed> {
     let mut cursor = Cursor::new(body);
     let count = cursor.count()?;
-    cursor.take(count * 4).map(oids)
+    cursor.take(count * 4)
 }
 
-fn oids(bytes: &[u8]) -> impl ExactSizeIterator<Item = u32> {
+/// OIDs as they stand in a message.
+pub fn oids(bytes: &[u8]) -> impl ExactSizeIterator<Item = u32> + Clone {
     bytes.chunks_exact(4).map(|oid| oid.try_into().map_or(0, u32::from_be_bytes))
 }
 
@@ -105,6 +102,8 @@ pub struct Bind<'a> {
     pub statement: &'a [u8],
     /// Its parameters.
     pub values: Values<'a>,
+    /// The formats that it wants results in, 16 bits each: one is that of all columns, none means text.
+    pub results: &'a [u8],
 }
 
 impl<'a> Bind<'a> {
@@ -117,9 +116,9 @@ impl<'a> Bind<'a> {
         let (portal, statement) = (cursor.string()?, cursor.string()?);
         let values = Values::read(&mut cursor)?;
         let results = cursor.count()?;
-        cursor.take(results * 2)?;
+        let results = cursor.take(results * 2)?;
         cursor.end()?;
-        Ok(Self { portal, statement, values })
+        Ok(Self { portal, statement, values, results })
     }
 }
 
@@ -138,7 +137,7 @@ impl<'a> Values<'a> {
         let count = cursor.count()?;
         let before = cursor.rest();
         for _ in 0..count {
-            value(cursor)?;
+            cursor.value()?;
         }
         let all = before.get(..before.len() - cursor.rest().len()).unwrap_or_default();
         Ok(Self { formats, count, all })
@@ -168,24 +167,14 @@ impl<'a> Values<'a> {
 
     /// Each value, `None` for NULL, and whether it is in the binary format. One format is that of all
     /// values, none means text (Postgres manual, Bind).
-    pub fn iter(&self) -> impl Iterator<Item = (bool, Option<&'a [u8]>)> + 'a {
+    pub fn iter(self) -> impl Iterator<Item = (bool, Option<&'a [u8]>)> + Clone + 'a {
         let formats = self.formats;
         let mut cursor = Cursor::new(self.all);
         (0..self.count).map_while(move |n| {
             let n = if formats.len() == 2 { 0 } else { n };
             let binary = formats.get(n * 2..n * 2 + 2).is_some_and(|format| format != [0, 0]);
-            value(&mut cursor).ok().map(|value| (binary, value))
+            cursor.value().ok().map(|value| (binary, value))
         })
-    }
-}
-
-fn value<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a [u8]>, Malformed> {
-    match cursor.int32()? {
-        -1 => Ok(None),
-        length => {
-            let length = usize::try_from(length).map_err(|_| Malformed("a value has a negative length"))?;
-            cursor.take(length).map(Some)
-        }
     }
 }
 

@@ -10,7 +10,9 @@ pub mod frame;
 pub mod frontend;
 pub mod limits;
 pub mod report;
+pub mod row;
 pub mod startup;
+pub mod value;
 
 pub use cursor::Cursor;
 

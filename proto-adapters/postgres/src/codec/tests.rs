@@ -35,11 +35,11 @@ proptest! {
         let _ = startup::parse(&bytes);
         let _ = frame::whole(&bytes, limits::SMALL);
         let _ = frontend::query(&bytes);
-        let _ = Parse::read(&bytes).map(|parse| parse.types().count());
+        let _ = Parse::read(&bytes).map(|parse| frontend::oids(parse.types).count());
         let _ = Bind::read(&bytes).map(|bind| bind.values.iter().count());
         let _ = frontend::execute(&bytes);
         let _ = frontend::function_call(&bytes);
-        let _ = frontend::parameter_description(&bytes).map(Iterator::count);
+        let _ = frontend::parameter_description(&bytes).map(<[u8]>::len);
         let _ = Named::read(&bytes);
         let _ = report::read(&bytes);
     }

@@ -1,8 +1,9 @@
 //! The answers that the target owes, in order: how a result finds its own statement.
 
-use super::names::{Portal, Prepared};
+use super::names::{Portal, Prepared, Shape};
 use curfew_adapter::BootTime;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Answers owed at once, at most. A client that sends more is read no further until some have come. It
 /// can't lock up: a server flushes its answers whenever 8 KiB of them are there (`PQ_SEND_BUFFER_SIZE`),
@@ -27,17 +28,17 @@ pub enum Expect {
     /// To a FunctionCall: a result, then ReadyForQuery.
     Function(Sent),
     /// To a Parse, with what its name stood for before.
-    Parse(Box<[u8]>, Option<Prepared>),
+    Parse(Box<[u8]>, Option<Arc<Prepared>>),
     /// To a Bind, with what its portal stood for before.
     Bind(Box<[u8]>, Option<Portal>),
     /// To the Describe of a statement.
-    DescribeStatement(Box<[u8]>),
-    /// To the Describe of a portal.
-    DescribePortal,
-    /// To an Execute.
-    Execute(Sent),
+    DescribeStatement(Option<Arc<Prepared>>),
+    /// To the Describe of a portal, with what its rows are made of.
+    DescribePortal(Option<Arc<Shape>>),
+    /// To an Execute, with what its rows are made of.
+    Execute(Sent, Option<Arc<Shape>>),
     /// To the Close of a statement, with what it stood for.
-    CloseStatement(Box<[u8]>, Option<Prepared>),
+    CloseStatement(Box<[u8]>, Option<Arc<Prepared>>),
     /// To the Close of a portal, with what it stood for.
     ClosePortal(Box<[u8]>, Option<Portal>),
     /// To a Sync: ReadyForQuery.
@@ -93,7 +94,7 @@ impl Expected {
     /// owed; `None` where nothing is.
     pub fn running(&self) -> Option<(Option<u64>, usize)> {
         let first = self.0.iter().find_map(|expect| match expect {
-            Expect::Query(sent) | Expect::Function(sent) | Expect::Execute(sent) => Some(sent.n),
+            Expect::Query(sent) | Expect::Function(sent) | Expect::Execute(sent, _) => Some(sent.n),
             _ => None,
         });
         let parts =

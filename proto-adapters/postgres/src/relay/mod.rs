@@ -13,6 +13,7 @@ mod inject;
 mod names;
 mod pump;
 mod results;
+mod rows;
 mod statements;
 mod values;
 
@@ -113,7 +114,7 @@ impl<'a> Relay<'a> {
             up: Pump::holding(&beginnings.client),
             down: Pump::holding(&beginnings.target),
             inject: Inject::holding(beginnings.greeting),
-            statements: Statements::new(session.recorder().clone(), session.terms().record.parameters),
+            statements: Statements::new(session.recorder().clone(), &session.terms().record),
             cancels,
             cancelling: None,
             deaf: false,

@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// What is seen of a message that passes in pieces, before any of it passes.
+pub const BEGINNING: usize = 4 * 1024;
+
 /// What is to become of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -37,8 +40,10 @@ pub trait Inspector {
     fn head(&mut self, head: Head) -> Result<Look, Self::Fault>;
     /// Looks at a whole message.
     fn message(&mut self, tag: u8, body: &[u8]) -> Result<Verdict, Self::Fault>;
-    /// Looks at a message that passes in pieces: its head, and the body as far as it is here.
+    /// Looks at a message that passes in pieces: its head, and the first [`BEGINNING`] bytes of its body.
     fn pieces(&mut self, head: Head, beginning: &[u8]) -> Result<Verdict, Self::Fault>;
+    /// Looks at more of such a message.
+    fn rest(&mut self, piece: &[u8]) -> Result<(), Self::Fault>;
     /// The length in a head makes no sense.
     fn malformed(&self) -> Self::Fault;
 }
@@ -79,6 +84,9 @@ impl Pump {
             let bytes = self.buffer.unvetted();
             if self.passing > 0 {
                 let piece = self.passing.min(bytes.len());
+                if let Some(piece @ [_, ..]) = bytes.get(..piece) {
+                    inspector.rest(piece)?;
+                }
                 self.passing -= piece;
                 self.buffer.vet(piece);
                 if self.passing > 0 {
@@ -97,8 +105,17 @@ impl Pump {
             } else if look == Look::Whole || head.total() <= LARGE {
                 self.wanted = head.total();
                 return Ok(());
+            } else if let Some(beginning) = bytes.get(HEAD..HEAD + BEGINNING) {
+                let verdict = inspector.pieces(head, beginning)?;
+                if verdict != Verdict::Later
+                    && let Some(more @ [_, ..]) = bytes.get(HEAD + BEGINNING..)
+                {
+                    inspector.rest(more)?;
+                }
+                verdict
             } else {
-                inspector.pieces(head, bytes.get(HEAD..).unwrap_or_default())?
+                self.wanted = HEAD + BEGINNING;
+                return Ok(());
             };
             match verdict {
                 Verdict::Later => {

@@ -56,12 +56,13 @@ impl Statements {
     /// A command is complete; more may follow in a Query.
     fn complete(&mut self, tag: &str) -> Result<(), Fault> {
         self.copying = false;
+        self.rows_end();
         match self.expected.front() {
             Some(Expect::Query(sent) | Expect::Function(sent)) => {
                 let sent = *sent;
                 self.result(sent, tag, None)?;
             }
-            Some(Expect::Execute(sent)) => {
+            Some(Expect::Execute(sent, _)) => {
                 let sent = *sent;
                 self.expected.pop_if(|_| true);
                 self.result(sent, tag, None)?;
@@ -79,6 +80,7 @@ impl Statements {
         let told = report::read(body);
         self.fatal |= told.is_fatal();
         self.copying = false;
+        self.rows_end();
         let error = Some((&*told.code, &*told.message));
         match self.expected.front() {
             None => Ok(()),
@@ -94,7 +96,7 @@ impl Statements {
             }
             Some(_) => {
                 let failed = self.expected.pop_if(|_| true);
-                if let Some(Expect::Execute(sent)) = failed {
+                if let Some(Expect::Execute(sent, _)) = failed {
                     self.result(sent, "", error)?;
                     return self.skip_to_sync(None);
                 }
@@ -114,7 +116,7 @@ impl Statements {
         // Backwards, so that a name ends up with what it stood for before the first of them.
         for expect in skipped.into_iter().rev() {
             match self.undo(expect)? {
-                Expect::Query(statement) | Expect::Function(statement) | Expect::Execute(statement) => {
+                Expect::Query(statement) | Expect::Function(statement) | Expect::Execute(statement, _) => {
                     sent.push(statement);
                 }
                 _ => {}
@@ -139,32 +141,56 @@ impl Statements {
     }
 
     /// ReadyForQuery: answers a Query, a FunctionCall or a Sync, and whatever stands before it.
-    fn ready(&mut self) {
+    fn ready(&mut self, body: &[u8]) {
         self.copying = false;
-        while let Some(expect) = self.expected.pop_if(|_| true) {
-            if matches!(expect, Expect::Query(_) | Expect::Function(_) | Expect::Sync) {
-                return;
+        loop {
+            match self.expected.pop_if(|_| true) {
+                Some(Expect::Query(_) | Expect::Function(_) | Expect::Sync) => break,
+                Some(_) => {}
+                None => {
+                    self.skipping = false;
+                    break;
+                }
             }
         }
-        self.skipping = false;
+        // None of them has come since, where nothing is owed.
+        if body == b"I" && self.expected.front().is_none() {
+            self.names.forget_portals();
+        }
     }
 
-    fn copy_in(&mut self) {
+    fn copy_begins(&mut self) {
         self.copying = true;
-        if matches!(self.expected.front(), Some(Expect::Execute(_))) {
+        if matches!(self.expected.front(), Some(Expect::Execute(..))) {
             self.expected.forget_syncs_in_copy();
         }
     }
 
     /// A statement's parameter types, where the client left them to the server.
-    fn described(&mut self, body: &[u8]) -> Result<(), Fault> {
-        if let Some(Expect::DescribeStatement(name)) = self.expected.front() {
+    fn parameters_described(&mut self, body: &[u8]) -> Result<(), Fault> {
+        if let Some(Expect::DescribeStatement(Some(prepared))) = self.expected.front() {
             let types = frontend::parameter_description(body).map_err(|e| Fault::Target(e.0))?;
-            if let Some(prepared) = self.names.statement_mut(name) {
-                prepared.types = types.collect();
-            }
+            let kept = if types.is_empty() { None } else { self.room.keep(types) };
+            let _ = prepared.described.set(kept);
         }
         Ok(())
+    }
+
+    /// What rows will be made of; in a Query that belongs to its result.
+    fn columns_described(&mut self, body: Option<&[u8]>) {
+        let described = |e: &Expect| matches!(e, Expect::DescribeStatement(_) | Expect::DescribePortal(_));
+        let answered = self.expected.pop_if(described);
+        let Some(body) = body.filter(|_| self.results) else { return };
+        match answered {
+            Some(Expect::DescribeStatement(Some(prepared))) => {
+                let _ = prepared.columns.set(self.room.keep(body));
+            }
+            Some(Expect::DescribePortal(Some(shape))) => {
+                let _ = shape.columns.set(self.room.keep(body));
+            }
+            Some(_) => {}
+            None => self.query_columns(body),
+        }
     }
 }
 
@@ -212,19 +238,32 @@ impl Inspector for FromTarget<'_> {
             backend::DATA_ROW => {
                 statements.passed.rows += 1;
                 statements.passed.bytes += body.len() as u64;
+                if statements.results {
+                    statements.row(body)?;
+                }
             }
-            backend::COPY_DATA => statements.passed.bytes += body.len() as u64,
+            backend::COPY_DATA => {
+                statements.passed.bytes += body.len() as u64;
+                if statements.results {
+                    statements.copied(false, body)?;
+                }
+            }
             backend::COMMAND_COMPLETE => {
                 let tag = Cursor::new(body).string().map_err(|e| Fault::Target(e.0))?;
                 statements.complete(&String::from_utf8_lossy(tag))?;
             }
             backend::EMPTY_QUERY => statements.complete(EMPTY)?,
             backend::PORTAL_SUSPENDED => statements.complete(SUSPENDED)?,
-            backend::FUNCTION_RESULT => statements.complete(FUNCTION)?,
+            backend::FUNCTION_RESULT => {
+                if statements.results {
+                    statements.returned(body)?;
+                }
+                statements.complete(FUNCTION)?;
+            }
             backend::ERROR => statements.error(body)?,
-            backend::READY => statements.ready(),
-            backend::COPY_IN => statements.copy_in(),
-            backend::PARAMETER_DESCRIPTION => statements.described(body)?,
+            backend::READY => statements.ready(body),
+            backend::COPY_IN => statements.copy_begins(),
+            backend::PARAMETER_DESCRIPTION => statements.parameters_described(body)?,
             backend::PARSE_COMPLETE => drop(statements.expected.pop_if(|e| matches!(e, Expect::Parse(..)))),
             backend::BIND_COMPLETE => drop(statements.expected.pop_if(|e| matches!(e, Expect::Bind(..)))),
             backend::CLOSE_COMPLETE => drop(
@@ -232,31 +271,33 @@ impl Inspector for FromTarget<'_> {
                     .expected
                     .pop_if(|e| matches!(e, Expect::CloseStatement(..) | Expect::ClosePortal(..))),
             ),
-            // In a Query a row description belongs to its result.
-            backend::ROW_DESCRIPTION | backend::NO_DATA => drop(
-                statements
-                    .expected
-                    .pop_if(|e| matches!(e, Expect::DescribeStatement(_) | Expect::DescribePortal)),
-            ),
+            backend::ROW_DESCRIPTION => statements.columns_described(Some(body)),
+            backend::NO_DATA => statements.columns_described(None),
             _ => {}
         }
         Ok(Verdict::Pass)
     }
 
     fn pieces(&mut self, Head { tag, body }: Head, beginning: &[u8]) -> Result<Verdict, Fault> {
+        let statements = &mut *self.0;
+        statements.long_over();
         match tag {
-            backend::DATA_ROW => {
-                self.0.passed.rows += 1;
-                self.0.passed.bytes += body as u64;
-                Ok(Verdict::Pass)
-            }
-            backend::COPY_DATA => {
-                self.0.passed.bytes += body as u64;
+            backend::DATA_ROW | backend::COPY_DATA => {
+                let row = tag == backend::DATA_ROW;
+                statements.passed.rows += u64::from(row);
+                statements.passed.bytes += body as u64;
+                if statements.results {
+                    statements.long(row, beginning)?;
+                }
                 Ok(Verdict::Pass)
             }
             // Read as far as it is here; the rest is counted by nobody.
             _ => self.message(tag, beginning),
         }
+    }
+
+    fn rest(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        self.0.longer(piece)
     }
 
     fn malformed(&self) -> Fault {

@@ -5,13 +5,15 @@
 
 use super::expect::{Expect, Expected, Sent};
 use super::fault::Fault;
-use super::names::{Bound, Names, Portal, Prepared};
+use super::names::{Bound, Names, Portal, Prepared, Room, Shape, significant};
 use super::pump::{Inspector, Look, Verdict};
-use super::values;
+use super::rows::Rows;
+use super::values::{self, Decoder};
 use crate::codec::frame::Head;
-use crate::codec::frontend::{self, Bind, Named, Parse, Values};
+use crate::codec::frontend::{self, Bind, Named, Parse, Values, oids};
 use crate::codec::{Cursor, limits};
-use curfew_adapter::{BootTime, Event, Parameter, ParameterPolicy, Recorder};
+use curfew_adapter::{BootTime, Event, Parameter, ParameterPolicy, RecordPolicy, Recorder, ResultPolicy};
+use std::sync::Arc;
 
 /// What has passed for the statement that runs.
 #[derive(Debug, Default)]
@@ -25,13 +27,20 @@ pub(super) struct Passed {
 pub struct Statements {
     pub(super) recorder: Recorder,
     pub(super) policy: ParameterPolicy,
+    /// What comes back is recorded as well.
+    pub(super) results: bool,
     pub(super) expected: Expected,
     pub(super) names: Names,
+    pub(super) room: Room,
+    pub(super) decoder: Decoder,
+    pub(super) rows: Rows,
     pub(super) passed: Passed,
     /// The target skips what comes until the next Sync.
     pub(super) skipping: bool,
     /// The client is asked for the data of a COPY.
     pub(super) copying: bool,
+    /// The client sends a long piece of a COPY, which is recorded.
+    long_copy: bool,
     /// The target has said that it ends the connection.
     pub(super) fatal: bool,
     pub(super) now: BootTime,
@@ -41,15 +50,20 @@ pub struct Statements {
 
 impl Statements {
     /// None so far.
-    pub fn new(recorder: Recorder, policy: ParameterPolicy) -> Self {
+    pub fn new(recorder: Recorder, policy: &RecordPolicy) -> Self {
         Self {
             recorder,
-            policy,
+            policy: policy.parameters,
+            results: policy.results == ResultPolicy::Full,
             expected: Expected::default(),
             names: Names::default(),
+            room: Room::default(),
+            decoder: Decoder::default(),
+            rows: Rows::default(),
             passed: Passed::default(),
             skipping: false,
             copying: false,
+            long_copy: false,
             fatal: false,
             now: BootTime::from_nanos(0),
             last: 0,
@@ -86,10 +100,16 @@ impl Statements {
         Sent { n: self.last, at: self.now }
     }
 
-    fn query(&mut self, text: &str, parameters: &[Parameter<'_>]) -> Result<Sent, Fault> {
+    fn query(&mut self, text: &str) -> Result<Sent, Fault> {
         let sent = self.statement();
-        let event = Event::Statement { n: sent.n, text: Some(text), prepared: None, parameters };
-        self.recorder.append(&event)?;
+        let (prepared, continues, parameters) = (None, None, &[]);
+        self.recorder.append(&Event::Statement {
+            n: sent.n,
+            text: Some(text),
+            prepared,
+            continues,
+            parameters,
+        })?;
         if self.skipping {
             self.not_run(sent)?;
         }
@@ -101,49 +121,75 @@ impl Statements {
         self.prepared += 1;
         let number = self.prepared;
         let (name, text) = (String::from_utf8_lossy(parse.name), String::from_utf8_lossy(parse.text));
-        self.recorder.append(&Event::Prepare { prepared: number, name: &name, text: &text })?;
+        values::named(oids(parse.types), |types| {
+            self.recorder.append(&Event::Prepare { prepared: number, name: &name, text: &text, types })
+        })?;
         if !self.skipping {
-            let prepared = Prepared { number, types: parse.types().collect() };
+            let declared = if parse.types.is_empty() { None } else { self.room.keep(parse.types) };
+            let prepared = Arc::new(Prepared::new(number, declared));
             let before = self.names.set_statement(parse.name, Some(prepared))?;
-            self.expected.push(Expect::Parse(parse.name.into(), before));
+            self.expected.push(Expect::Parse(significant(parse.name).into(), before));
         }
         Ok(())
     }
 
-    fn bind(&mut self, portal: &[u8], statement: &[u8], bound: Bound) -> Result<(), Fault> {
-        if self.skipping {
-            return Ok(());
-        }
+    fn bind(&mut self, portal: &[u8], statement: &[u8], bound: Bound, formats: &[u8]) -> Result<(), Fault> {
         let prepared = self.names.statement(statement).cloned();
-        let name = if prepared.is_some() { Box::default() } else { statement.into() };
-        let before = self.names.set_portal(portal, Some(Portal { prepared, name, bound }))?;
-        self.expected.push(Expect::Bind(portal.into(), before));
+        let name = if prepared.is_some() { Box::default() } else { significant(statement).into() };
+        let shape = self.results.then(|| {
+            let prepared = prepared.clone();
+            Arc::new(Shape { prepared, formats: formats.into(), ..Shape::default() })
+        });
+        let bound = Portal { prepared, name, bound, shape, first: None };
+        let before = self.names.set_portal(portal, Some(bound))?;
+        self.expected.push(Expect::Bind(significant(portal).into(), before));
         Ok(())
     }
 
-    fn execute(&mut self, portal: &[u8]) -> Result<(), Fault> {
+    fn execute(&mut self, name: &[u8]) -> Result<(), Fault> {
         let sent = self.statement();
-        let portal = self.names.portal(portal);
+        let continues = if self.skipping { None } else { self.names.executes(name, sent.n) };
+        let Self { names, decoder, recorder, policy, .. } = self;
+        let portal = names.portal(name);
         let prepared = portal.and_then(|portal| portal.prepared.as_ref());
-        let types = prepared.map_or(&[][..], |prepared| &prepared.types);
-        let parameters = match portal.map(|portal| &portal.bound) {
-            Some(Bound::Values(bytes)) => values::recorded(&Values::read_back(bytes)?, types, self.policy),
-            Some(Bound::Large(length)) => vec![Parameter::Length(*length)],
-            Some(Bound::Unknown) | None => Vec::new(),
-        };
         // A name that did not come by Parse: SQL's PREPARE made it, or it does not exist.
         let text = match (prepared, portal) {
             (Some(_), _) => None,
             (None, Some(portal)) => Some(format!("EXECUTE \"{}\"", String::from_utf8_lossy(&portal.name))),
-            (None, None) => Some("EXECUTE of a portal that was not bound".to_owned()),
+            // SQL's DECLARE made it, or it does not exist.
+            (None, None) => Some(format!("FETCH FROM \"{}\"", String::from_utf8_lossy(significant(name)))),
         };
-        self.recorder.append(&Event::Statement {
-            n: sent.n,
-            text: text.as_deref(),
-            prepared: prepared.map(|prepared| prepared.number),
-            parameters: &parameters,
-        })?;
-        if self.skipping { self.not_run(sent) } else { self.expect(Expect::Execute(sent)) }
+        let record = |parameters: &[Parameter<'_>]| {
+            recorder.append(&Event::Statement {
+                n: sent.n,
+                text: text.as_deref(),
+                prepared: prepared.map(|prepared| prepared.number),
+                continues,
+                parameters,
+            })
+        };
+        match portal.map(|portal| &portal.bound) {
+            // They stand with the statement that it goes on with.
+            _ if continues.is_some() => record(&[]),
+            Some(Bound::Values(bytes)) => {
+                let types = prepared.map(|prepared| prepared.types()).into_iter().flatten();
+                decoder.with(values::typed(Values::read_back(bytes)?, types), *policy, record)
+            }
+            Some(Bound::Large(length)) => record(&[Parameter::Length(*length)]),
+            Some(Bound::Unknown) | None => record(&[]),
+        }?;
+        let shape = portal.and_then(|portal| portal.shape.clone());
+        if self.skipping { self.not_run(sent) } else { self.expect(Expect::Execute(sent, shape)) }
+    }
+
+    fn describe(&mut self, named: Named<'_>) -> Result<(), Fault> {
+        let expect = match named {
+            Named::Statement(name) => Expect::DescribeStatement(self.names.statement(name).cloned()),
+            Named::Portal(name) => {
+                Expect::DescribePortal(self.names.portal(name).and_then(|portal| portal.shape.clone()))
+            }
+        };
+        self.expect(expect)
     }
 
     fn close(&mut self, named: Named<'_>) -> Result<(), Fault> {
@@ -153,11 +199,11 @@ impl Statements {
         match named {
             Named::Statement(name) => {
                 let before = self.names.set_statement(name, None)?;
-                self.expect(Expect::CloseStatement(name.into(), before))
+                self.expect(Expect::CloseStatement(significant(name).into(), before))
             }
             Named::Portal(name) => {
                 let before = self.names.set_portal(name, None)?;
-                self.expect(Expect::ClosePortal(name.into(), before))
+                self.expect(Expect::ClosePortal(significant(name).into(), before))
             }
         }
     }
@@ -176,6 +222,29 @@ impl Statements {
         }
     }
 
+    /// What is bound, as it is kept until its Execute.
+    fn keep(&mut self, values: &Values<'_>) -> Bound {
+        if self.policy == ParameterPolicy::None || values.count() == 0 {
+            return Bound::Unknown;
+        }
+        let mut kept = self.names.spare();
+        values.write(&mut kept);
+        Bound::Values(kept)
+    }
+
+    /// Data of a COPY. Without one, the target ignores it, and nobody counts it.
+    fn copy_in(
+        &mut self,
+        length: usize,
+        record: impl FnOnce(&mut Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if self.expected.front().is_none() {
+            return Ok(());
+        }
+        self.passed.copy_in += length as u64;
+        if self.results { record(self) } else { Ok(()) }
+    }
+
     fn copy_ends(&mut self) {
         self.copying = false;
         if self.expected.front().is_some() {
@@ -186,8 +255,22 @@ impl Statements {
     /// A FunctionCall runs a function by its number: large objects are read and written so.
     fn function(&mut self, body: &[u8]) -> Result<(), Fault> {
         let (function, arguments) = frontend::function_call(body)?;
-        let parameters = values::recorded(&arguments, &[], self.policy);
-        let sent = self.query(&format!("call of function {function} by number"), &parameters)?;
+        let sent = self.statement();
+        let text = format!("call of function {function} by number");
+        let Self { decoder, recorder, policy, .. } = self;
+        decoder.with(values::typed(arguments, std::iter::empty()), *policy, |parameters| {
+            let (prepared, continues) = (None, None);
+            recorder.append(&Event::Statement {
+                n: sent.n,
+                text: Some(&text),
+                prepared,
+                continues,
+                parameters,
+            })
+        })?;
+        if self.skipping {
+            self.not_run(sent)?;
+        }
         self.expect(Expect::Function(sent))
     }
 }
@@ -220,28 +303,25 @@ impl Inspector for FromClient<'_> {
         }
         match tag {
             frontend::QUERY => {
-                let sent = statements.query(&String::from_utf8_lossy(frontend::query(body)?), &[])?;
+                let sent = statements.query(&String::from_utf8_lossy(frontend::query(body)?))?;
                 statements.expect(Expect::Query(sent))?;
             }
             frontend::PARSE => statements.parse(body)?,
             frontend::BIND => {
-                let Bind { portal, statement, values } = Bind::read(body)?;
-                let mut kept = Vec::new();
-                if statements.policy != ParameterPolicy::None {
-                    values.write(&mut kept);
+                let Bind { portal, statement, values, results } = Bind::read(body)?;
+                if !statements.skipping {
+                    let bound = statements.keep(&values);
+                    statements.bind(portal, statement, bound, results)?;
                 }
-                let bound = if kept.is_empty() { Bound::Unknown } else { Bound::Values(kept) };
-                statements.bind(portal, statement, bound)?;
             }
             frontend::EXECUTE => statements.execute(frontend::execute(body)?)?,
-            frontend::DESCRIBE => statements.expect(match Named::read(body)? {
-                Named::Statement(name) => Expect::DescribeStatement(name.into()),
-                Named::Portal(_) => Expect::DescribePortal,
-            })?,
+            frontend::DESCRIBE => statements.describe(Named::read(body)?)?,
             frontend::CLOSE => statements.close(Named::read(body)?)?,
             frontend::SYNC => statements.sync(),
             frontend::FUNCTION_CALL => statements.function(body)?,
-            frontend::COPY_DATA => statements.passed.copy_in += body.len() as u64,
+            frontend::COPY_DATA => {
+                statements.copy_in(body.len(), |statements| statements.copied(true, body))?
+            }
             frontend::COPY_DONE | frontend::COPY_FAIL => statements.copy_ends(),
             frontend::TERMINATE => return Ok(Verdict::Last),
             _ => {}
@@ -251,18 +331,26 @@ impl Inspector for FromClient<'_> {
 
     fn pieces(&mut self, Head { tag, body }: Head, beginning: &[u8]) -> Result<Verdict, Fault> {
         let statements = &mut *self.0;
+        statements.long_copy = false;
         if tag == frontend::BIND {
             if statements.expected.is_full() {
                 return Ok(Verdict::Later);
             }
-            // Names longer than a buffer are not names.
+            // Names longer than that are not names.
             let mut cursor = Cursor::new(beginning);
             let (portal, statement) = (cursor.string()?, cursor.string()?);
-            statements.bind(portal, statement, Bound::Large(body))?;
+            if !statements.skipping {
+                statements.bind(portal, statement, Bound::Large(body), &[])?;
+            }
         } else {
-            statements.passed.copy_in += body as u64;
+            statements.copy_in(body, |statements| statements.copied(true, beginning))?;
+            statements.long_copy = statements.results && statements.expected.front().is_some();
         }
         Ok(Verdict::Pass)
+    }
+
+    fn rest(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        if self.0.long_copy { self.0.copied(true, piece) } else { Ok(()) }
     }
 
     fn malformed(&self) -> Fault {

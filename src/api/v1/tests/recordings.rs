@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use crate::api::tests::Gate;
 
 fn statement(n: u64, text: &str) -> Event<'_> {
-    Event::Statement { n, text: Some(text), prepared: None, parameters: &[] }
+    Event::Statement { n, text: Some(text), prepared: None, continues: None, parameters: &[] }
 }
 
 #[tokio::test]

@@ -1,91 +1,14 @@
 //! Each result goes to its own statement, and a name stands for what the target takes it for.
 
+use super::scene::{scene, with};
 use crate::codec::frame::Head;
 use crate::codec::{backend, frontend};
 use crate::relay::fault::Fault;
 use crate::relay::pump::{Inspector, Look, Verdict};
 use crate::relay::results::FromTarget;
-use crate::relay::statements::{FromClient, Statements};
-use curfew_adapter::{ParameterPolicy, Recorder};
-use curfew_conformance::MemorySink;
+use crate::relay::statements::FromClient;
+use curfew_adapter::ParameterPolicy;
 use serde_json::{Value, json};
-use std::sync::Arc;
-
-struct Scene {
-    statements: Statements,
-    sink: Arc<MemorySink>,
-}
-
-fn scene() -> Scene {
-    with(ParameterPolicy::Full)
-}
-
-fn with(policy: ParameterPolicy) -> Scene {
-    let sink = Arc::<MemorySink>::default();
-    Scene { statements: Statements::new(Recorder::new(sink.clone()), policy), sink }
-}
-
-impl Scene {
-    fn client(&mut self, tag: u8, body: &[u8]) -> &mut Self {
-        let head = Head { tag, body: body.len() };
-        FromClient(&mut self.statements).head(head).unwrap();
-        assert_eq!(FromClient(&mut self.statements).message(tag, body), Ok(Verdict::Pass));
-        self
-    }
-
-    fn target(&mut self, tag: u8, body: &[u8]) -> &mut Self {
-        FromTarget(&mut self.statements).head(Head { tag, body: body.len() }).unwrap();
-        assert_eq!(FromTarget(&mut self.statements).message(tag, body), Ok(Verdict::Pass));
-        self
-    }
-
-    fn query(&mut self, text: &str) -> &mut Self {
-        self.client(frontend::QUERY, format!("{text}\0").as_bytes())
-    }
-
-    fn parse(&mut self, name: &str, text: &str) -> &mut Self {
-        self.client(frontend::PARSE, format!("{name}\0{text}\0\0\0").as_bytes())
-    }
-
-    fn bind(&mut self, portal: &str, statement: &str) -> &mut Self {
-        self.client(frontend::BIND, format!("{portal}\0{statement}\0\0\0\0\0\0\0").as_bytes())
-    }
-
-    fn execute(&mut self, portal: &str) -> &mut Self {
-        self.client(frontend::EXECUTE, format!("{portal}\0\0\0\0\0").as_bytes())
-    }
-
-    fn sync(&mut self) -> &mut Self {
-        self.client(frontend::SYNC, b"")
-    }
-
-    /// Answers, by their type: `E` fails, `C` completes.
-    fn answers(&mut self, tags: &str) -> &mut Self {
-        for tag in tags.bytes() {
-            match tag {
-                backend::ERROR => self.target(tag, b"SERROR\0C23505\0Mno\0\0"),
-                backend::COMMAND_COMPLETE => self.target(tag, b"DONE\0"),
-                backend::READY => self.target(tag, b"I"),
-                backend::COPY_IN | backend::COPY_OUT => self.target(tag, &[0, 0, 0]),
-                _ => self.target(tag, b""),
-            };
-        }
-        self
-    }
-
-    /// Of each result, its number and its SQLSTATE.
-    fn results(&self) -> Vec<(u64, Option<String>)> {
-        let result =
-            |event: Value| (event["n"].as_u64().unwrap(), event["sqlstate"].as_str().map(str::to_owned));
-        self.sink.of_kind("result").into_iter().map(result).collect()
-    }
-
-    /// Of the last statement, the number of what was prepared, or its text.
-    fn last(&self) -> Value {
-        let event = self.sink.of_kind("statement").pop().unwrap();
-        if event["prepared"].is_null() { event["text"].clone() } else { event["prepared"].clone() }
-    }
-}
 
 fn ok(n: u64) -> (u64, Option<String>) {
     (n, None)
@@ -153,14 +76,58 @@ fn a_skipped_parse_leaves_its_name_with_what_it_stood_for() {
 #[test]
 fn a_skipped_close_and_bind_leave_their_names() {
     let mut scene = scene();
-    scene.parse("s", "a").parse("u", "b").bind("p", "s").sync().answers("112Z");
+    // In a transaction, which they live as long as.
+    scene.parse("s", "a").parse("u", "b").bind("p", "s").sync().answers("112").target(backend::READY, b"T");
     scene
         .bind("", "no such")
         .client(frontend::CLOSE, b"Ss\0")
         .client(frontend::CLOSE, b"Pp\0")
         .bind("p", "u");
-    scene.sync().answers("EZ").execute("p");
+    scene.sync().answers("E").target(backend::READY, b"E").execute("p");
     assert_eq!(scene.last(), 1);
+}
+
+#[test]
+fn a_portal_is_gone_with_its_transaction() {
+    let mut scene = scene();
+    scene.parse("s", "a").bind("p", "s").sync().answers("12Z").execute("p");
+    assert_eq!(scene.last(), "FETCH FROM \"p\"");
+    // One that was bound while the answer was under way is not.
+    scene.sync().answers("EZ").sync().bind("p", "s").answers("Z").execute("p");
+    assert_eq!(scene.last(), 1);
+    // However many a client never closes.
+    for n in 0..20_000 {
+        scene.bind(&format!("p{n}"), "s").sync().answers("2Z");
+    }
+}
+
+/// `string_hash` in dynahash.c: two names that differ behind their 63rd byte are one.
+#[test]
+fn names_are_told_apart_as_far_as_the_server_does() {
+    let name = |end: &str| format!("{}{end}", "n".repeat(63));
+    let mut scene = scene();
+    scene.parse(&name("a"), "select 1").sync().answers("1Z");
+    scene.client(frontend::CLOSE, format!("S{}\0", name("b")).as_bytes());
+    scene.parse(&name("c"), "delete from t").sync().answers("31Z");
+    scene.bind("", &name("a")).execute("");
+    assert_eq!(scene.last(), 2, "what runs is the delete");
+}
+
+#[test]
+fn a_description_belongs_to_the_statement_that_was_asked_about() {
+    let mut scene = scene();
+    // Both are under way before the first answer comes.
+    for text in ["select $1::int4", "select $1::int8"] {
+        scene.parse("", text).client(frontend::DESCRIBE, b"S\0").sync();
+    }
+    let described = |oid: u32| [&[0, 1][..], &oid.to_be_bytes()].concat();
+    scene.answers("1").target(backend::PARAMETER_DESCRIPTION, &described(23)).answers("nZ1");
+    let bind = b"\0\0\0\x01\0\x01\0\x01\0\0\0\x08\0\0\0\0\0\0\0\x07\0\0";
+    scene.client(frontend::BIND, bind).execute("");
+    scene.target(backend::PARAMETER_DESCRIPTION, &described(20)).answers("nZ2C");
+    assert_eq!(scene.sink.of_kind("statement")[0]["parameters"][0]["hex"], "0000000000000007");
+    scene.sync().client(frontend::BIND, bind).execute("");
+    assert_eq!(scene.sink.of_kind("statement")[1]["parameters"][0]["integer"], 7);
 }
 
 #[test]
@@ -218,6 +185,8 @@ fn copy_out_and_suspended_portals_have_results() {
     let results = scene.sink.of_kind("result");
     assert_eq!((&results[1]["tag"], &results[1]["rows"]), (&json!("(suspended)"), &json!(1)));
     assert_eq!((&results[2]["tag"], &results[2]["rows"]), (&json!("DONE"), &json!(2)));
+    let statements = scene.sink.of_kind("statement");
+    assert_eq!((&statements[1]["continues"], &statements[2]["continues"]), (&Value::Null, &json!(2)));
 }
 
 #[test]
@@ -231,7 +200,7 @@ fn an_error_at_the_commit_belongs_to_the_statement_before() {
 fn parameters_are_decoded_by_the_types_that_the_server_describes() {
     let mut scene = scene();
     scene.parse("s", "select $1, $2, $3, $4, $5").client(frontend::DESCRIBE, b"Ss\0").sync();
-    let types = [23_u32, 16, 25, 701, 2950];
+    let types = [23_u32, 16, 25, 701, 600];
     let mut body = vec![0, 5];
     types.iter().for_each(|oid| body.extend_from_slice(&oid.to_be_bytes()));
     scene.answers("1").target(backend::PARAMETER_DESCRIPTION, &body).answers("nZ");
@@ -250,9 +219,10 @@ fn parameters_are_decoded_by_the_types_that_the_server_describes() {
 
 #[test]
 fn a_contract_that_records_types_alone_gets_no_values() {
-    for (policy, expected) in
-        [(ParameterPolicy::Types, json!([{"length": 6}, "null"])), (ParameterPolicy::None, Value::Null)]
-    {
+    for (policy, expected) in [
+        (ParameterPolicy::Types, json!([{"typed": {"type": "unknown", "length": 6}}, "null"])),
+        (ParameterPolicy::None, Value::Null),
+    ] {
         let mut scene = with(policy);
         scene.parse("", "a");
         scene.client(frontend::BIND, b"\0\0\0\0\0\x02\0\0\0\x06secret\xff\xff\xff\xff\0\0").execute("");
@@ -270,6 +240,7 @@ fn a_bind_too_large_to_hold_is_recorded_by_its_length() {
     let mut client = FromClient(&mut scene.statements);
     assert_eq!(client.head(head), Ok(Look::Pieces));
     assert_eq!(client.pieces(head, b"\0s\0\0\0\0\x01\0\x4c\x4b\x00xxxx"), Ok(Verdict::Pass));
+    assert_eq!(client.rest(b"xxxx"), Ok(()));
     scene.execute("");
     assert_eq!(scene.last(), 1);
     assert_eq!(scene.sink.of_kind("statement")[0]["parameters"], json!([{"length": 5_000_000}]));

@@ -2,3 +2,5 @@
 
 mod matching;
 mod passing;
+mod recorded;
+mod scene;

@@ -5,7 +5,7 @@ use crate::codec::{backend, frontend};
 use crate::relay::pump::{Inspector, Pump};
 use crate::relay::results::FromTarget;
 use crate::relay::statements::{FromClient, Statements};
-use curfew_adapter::{ParameterPolicy, Recorder};
+use curfew_adapter::{ParameterPolicy, RecordPolicy, Recorder, ResultPolicy};
 use curfew_conformance::MemorySink;
 use proptest::prelude::*;
 use std::io;
@@ -70,7 +70,18 @@ impl AsyncWrite for Slow {
 }
 
 fn statements() -> Statements {
-    Statements::new(Recorder::new(Arc::new(MemorySink::default())), ParameterPolicy::Full)
+    recording(ResultPolicy::Full)
+}
+
+fn recording(results: ResultPolicy) -> Statements {
+    let policy = RecordPolicy {
+        parameters: ParameterPolicy::Full,
+        results,
+        input: false,
+        mask: Vec::new(),
+        strict: true,
+    };
+    Statements::new(Recorder::new(Arc::new(MemorySink::default())), &policy)
 }
 
 /// Passes everything on; checks at each step that the pump knows whether it is between messages.
@@ -135,7 +146,7 @@ proptest! {
             boundaries.push(stream.len());
         }
         let from = Slow::new(stream.clone(), &reads);
-        let passed = pass(from, &writes, &boundaries, &mut FromTarget(&mut statements()));
+        let passed = pass(from, &writes, &boundaries, &mut FromTarget(&mut recording(ResultPolicy::None)));
         prop_assert!(passed.unwrap() == stream);
     }
 
