@@ -172,6 +172,30 @@ pub enum What {
         /// `SHA256:…`
         fingerprint: String,
     },
+    /// A credential was made for a sign-in: whoever knows its secret connects with it from now on.
+    #[serde(rename = "credential.made")]
+    CredentialMade {
+        /// The sign-in's id.
+        signin: String,
+        /// The credential's name.
+        credential: String,
+        /// The one target that it is good for.
+        target: String,
+        /// The one account there.
+        account: String,
+        /// When the sign-in, and the credential with it, ends by itself.
+        until: Timestamp,
+    },
+    /// A credential was taken away from a sign-in.
+    #[serde(rename = "credential.removed")]
+    CredentialRemoved {
+        /// The sign-in's id.
+        signin: String,
+        /// Whose it was.
+        identity: String,
+        /// The credential's name.
+        credential: String,
+    },
     /// A provider asserted what its entry does not let it assert.
     #[serde(rename = "signin.claims_dropped")]
     ClaimsDropped {

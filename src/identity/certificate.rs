@@ -133,7 +133,7 @@ impl Identities {
             })?;
         let standing = standing.ok_or_else(foreign)?;
         match standing.over(self.now()) {
-            None => Ok(SignedIn { identity: standing.identity, signin, elsewhere: None }),
+            None => Ok(SignedIn::new(standing.identity, signin)),
             Some(why) => Err(is_over("the sign-in that the client certificate belongs to", why)),
         }
     }

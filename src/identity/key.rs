@@ -169,7 +169,7 @@ impl Identities {
 
     fn standing_in(&self, what: &str, standing: Standing) -> Result<SignedIn, String> {
         match standing.over(self.now()) {
-            None => Ok(SignedIn { signin: standing.signin.id, identity: standing.identity, elsewhere: None }),
+            None => Ok(SignedIn::new(standing.identity, standing.signin.id)),
             Some(why) => Err(super::certificate::is_over(what, why)),
         }
     }

@@ -193,7 +193,7 @@ impl Links {
         let digits = about.types.then(six_digits);
         // Digits that came back say that browser and client are in one person's hands, wherever they are.
         let elsewhere = elsewhere(&about, browser).filter(|_| digits.is_none());
-        let who = SignedIn { identity: standing.identity, signin: signin.clone(), elsewhere };
+        let who = SignedIn { elsewhere, ..SignedIn::new(standing.identity, signin.clone()) };
         self.set(id, State::Used { by: viewer.identity.id.clone(), browser, digits: digits.clone() });
         // The queue has a place for this beside every wrong address: it fails only where nobody waits any more.
         if sender.try_send(Told::SignedIn(Box::new(Agreed { who, digits }))).is_err() {

@@ -4,6 +4,7 @@
 //! for Curfew's own clients. It never decides what an identity may reach: contracts do.
 
 mod certificate;
+mod credential;
 mod ending;
 mod key;
 pub mod link;
@@ -18,6 +19,7 @@ mod token;
 
 pub use crate::contract::fold_email as person_key;
 pub use certificate::{Certified, CertifyError};
+pub use credential::{CredentialError, CredentialRecord};
 pub use key::{BindError, KeyRecord};
 pub use link::{Connecting, Links, PendingLink};
 pub use role::Roles;

@@ -28,6 +28,8 @@ pub struct Identities {
     pub(super) authority: Arc<Authority>,
     pub(super) ssh: Arc<SshKey>,
     pub(super) certificate: SignedDuration,
+    /// The key of the decoys of credentials that there are not.
+    pub(super) decoys: [u8; 32],
     lifetime: SignedDuration,
     roles: config::Roles,
 }
@@ -77,7 +79,9 @@ impl Identities {
     ) -> Self {
         let clock = store.clock().clone();
         let lifetime = signed(signin.lifetime);
-        Self { store, clock, authority, ssh, certificate: signed(signin.certificate), lifetime, roles }
+        let decoys = super::credential::decoys(&authority.key_pem());
+        let certificate = signed(signin.certificate);
+        Self { store, clock, authority, ssh, certificate, decoys, lifetime, roles }
     }
 
     /// Who holds this token; it is good for one kind of place only.

@@ -247,11 +247,7 @@ async fn a_key_stands_for_one_identity_as_long_as_its_signin_stands() {
         let bob = identities.welcome(&vouched("bob", &[]), None).await.unwrap().0;
         let here = [127, 0, 0, 1].into();
         let key = ProvedKey { line: "ssh-ed25519 AAAA".into(), fingerprint: "SHA256:key".into() };
-        let who = |viewer: &Viewer| SignedIn {
-            identity: viewer.identity.clone(),
-            signin: viewer.signin.id.clone(),
-            elsewhere: None,
-        };
+        let who = |viewer: &Viewer| SignedIn::new(viewer.identity.clone(), viewer.signin.id.clone());
         assert!(identities.judge_key(&key.fingerprint).await.unwrap_err().contains("not bound"));
         identities.bind_key(&who(&alice), &key, here).await.unwrap();
         assert_eq!(identities.judge_key(&key.fingerprint).await.unwrap().identity, alice.identity);

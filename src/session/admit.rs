@@ -40,6 +40,10 @@ pub async fn admit(
     if let Some(left) = parts.registry.barred(&person, &ask.target, &ask.account) {
         return Err(refuse::barred(left));
     }
+    // Teleport CVE-2025-49825: what was given for one thing is worth nothing for another.
+    if who.only.as_ref().is_some_and(|only| (&only.target, &only.account) != (&ask.target, &ask.account)) {
+        return Err(refuse::not_allowed(&parts, &ask));
+    }
     let Some(reach) =
         parts.targets.get(&ask.target).filter(|reach| reach.facts.protocol == connection.protocol)
     else {

@@ -6,11 +6,16 @@ use super::parts::Parts;
 use super::refuse;
 use crate::identity::Connecting;
 use curfew_adapter::{
-    Ask, Connection, Core, Notice, Progress, Proof, ProvedKey, Refusal, RefusalKind, Session, SignedIn,
-    Teller,
+    Ask, Connection, Core, Notice, Progress, Proof, ProvedKey, Refusal, RefusalKind, ScramVerifier, Session,
+    SignedIn, Teller,
 };
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use tracing::info;
+
+/// What somebody is told who does not know the secret of a credential, be there such a credential or not.
+const WRONG_SECRET: &str = "the credential's name or secret is wrong";
 
 /// The core, as adapters reach it.
 #[derive(Debug)]
@@ -24,6 +29,14 @@ impl GateCore {
 }
 
 impl Core for GateCore {
+    fn scram_verifier(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<ScramVerifier, Refusal>> {
+        async move {
+            let known = self.0.identities.scram_verifier(&name).await;
+            known.map_err(|error| refuse::store_down(&error)).inspect_err(|refusal| refused(&self.0, refusal))
+        }
+        .boxed()
+    }
+
     fn sign_in(self: Arc<Self>, connection: Connection, proof: Proof, ask: Ask) -> Progress<SignedIn> {
         let parts = self.0.clone();
         Progress::new(move |tell| async move {
@@ -70,6 +83,9 @@ async fn sign_in(
     let address = connection.peer.address.ip();
     let judged = match &proof {
         Proof::Link { .. } => None,
+        Proof::Credential(name) => Some(("credential", parts.identities.judge_credential(name).await)),
+        // Nothing more is said: whether there is such a credential is nobody's business.
+        Proof::WrongSecret(_) => Some(("credential", Err(WRONG_SECRET.to_owned()))),
         Proof::Certificate(chain) => Some(("certificate", parts.identities.judge_certificate(chain).await)),
         Proof::UserCertificate(line) => {
             Some(("certificate", parts.identities.judge_user_certificate(line).await))
@@ -83,6 +99,9 @@ async fn sign_in(
             Ok(who) => return Ok(who),
             Err(why) => {
                 info!(%why, method, "a proof was refused");
+                if matches!(proof, Proof::Credential(_) | Proof::WrongSecret(_)) {
+                    return Err(no_credential(&why));
+                }
                 if !ask.can_wait {
                     return Err(not_signed_in(parts, &why));
                 }
@@ -178,6 +197,12 @@ async fn offer_to_bind(
         }
     };
     tell.show(Notice { message, ..Notice::default() }).await;
+}
+
+/// A program with a credential is not offered the link: its user typed a password.
+fn no_credential(why: &str) -> Refusal {
+    let hint = "`curfew connect TARGET`, or the target's page in the browser, makes another one";
+    Refusal::new(RefusalKind::NotSignedIn, why, hint)
 }
 
 fn not_signed_in(parts: &Parts, why: &str) -> Refusal {

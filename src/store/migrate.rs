@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "core", include_str!("migrations/0001_core.sql")),
     (2, "identity", include_str!("migrations/0002_identity.sql")),
     (3, "keys", include_str!("migrations/0003_keys.sql")),
+    (4, "credentials", include_str!("migrations/0004_credentials.sql")),
 ];
 
 /// Brings the store to the newest schema that this binary knows.

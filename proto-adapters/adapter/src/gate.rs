@@ -1,6 +1,8 @@
 //! The gate, as an adapter sees it: sign in, be admitted, or be refused with a sentence.
 
-use crate::{ConnectionId, Identity, Notice, Protocol, Session, SigninId, SocketHandle, StartupClock};
+use crate::{
+    ConnectionId, Identity, Notice, Protocol, ScramVerifier, Session, SigninId, SocketHandle, StartupClock,
+};
 use futures_util::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
 use std::fmt;
@@ -70,6 +72,10 @@ pub enum Proof {
     /// By an OpenSSH user certificate of Curfew's own authority, whose key the client has proved to hold: one line,
     /// algorithm and base64 (OpenSSH, PROTOCOL.certkeys).
     UserCertificate(String),
+    /// By the connection credential of this name, whose secret the client has proved to know.
+    Credential(String),
+    /// By the credential of this name, and not by its secret: the core counts it, and refuses it.
+    WrongSecret(String),
     /// By a client certificate, whose key the client has proved to hold in TLS. First the end entity.
     Certificate(Vec<CertificateDer<'static>>),
 }
@@ -84,6 +90,37 @@ pub struct SignedIn {
     /// The browser's address, where a link was opened from another one than the client's. Access then needs an
     /// approver, who is shown both.
     pub elsewhere: Option<IpAddr>,
+    /// The only thing that the proof is good for, where it is good for one alone.
+    pub only: Option<Only>,
+}
+
+/// A target, and an account on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Only {
+    /// The target's name.
+    pub target: String,
+    /// The account.
+    pub account: String,
+}
+
+impl SignedIn {
+    /// Under this sign-in, for whatever contracts give.
+    pub const fn new(identity: Identity, signin: SigninId) -> Self {
+        Self { identity, signin, elsewhere: None, only: None }
+    }
+
+    /// What is asked for, where the proof names target and account itself: then the client has named at most the
+    /// database, as TARGET, as TARGET/DATABASE, or by itself. Programs that know no database name their user.
+    #[must_use]
+    pub fn completes(&self, ask: Ask) -> Ask {
+        let Some(Only { target, account }) = self.only.clone() else { return ask };
+        let database = match (ask.target, ask.database) {
+            (named, database) if named == target => database,
+            (named, None) => (named != ask.account).then_some(named),
+            (named, Some(rest)) => Some(format!("{named}/{rest}")),
+        };
+        Ask { target, account, database, ..ask }
+    }
 }
 
 /// Why a client is refused; adapters translate it into their protocol's codes.
@@ -254,6 +291,12 @@ pub trait Core: Send + Sync + 'static {
     /// where the client can wait.
     fn sign_in(self: Arc<Self>, connection: Connection, proof: Proof, ask: Ask) -> Progress<SignedIn>;
 
+    /// What is to be known of the credential of this name: of one that there is not, a decoy, which no proof fits.
+    ///
+    /// # Errors
+    /// A refusal to show: it can't be known now.
+    fn scram_verifier(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<ScramVerifier, Refusal>>;
+
     /// Lets the user of a client that named no target pick one, of those that this identity may reach or ask for.
     /// Answers with the ask completed.
     fn choose(self: Arc<Self>, connection: Connection, who: SignedIn, ask: Ask) -> Progress<Ask>;
@@ -278,6 +321,14 @@ impl Gate {
     /// Signs in; see [`Core::sign_in`].
     pub fn sign_in(&self, proof: Proof, ask: &Ask) -> Progress<SignedIn> {
         self.core.clone().sign_in(self.connection.clone(), proof, ask.clone())
+    }
+
+    /// What proofs of a credential are checked with; see [`Core::scram_verifier`].
+    ///
+    /// # Errors
+    /// A refusal to show.
+    pub async fn scram_verifier(&self, name: &str) -> Result<ScramVerifier, Refusal> {
+        self.core.clone().scram_verifier(name.to_owned()).await
     }
 
     /// Lets the user pick a target; see [`Core::choose`].
@@ -305,6 +356,38 @@ impl fmt::Debug for Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_credential_says_what_is_asked_for_and_the_client_which_database() {
+        let identity = Identity {
+            id: crate::IdentityId::random(),
+            person: String::new(),
+            email: String::new(),
+            name: String::new(),
+            groups: Vec::new(),
+            kind: crate::IdentityKind::User,
+        };
+        let only = Only { target: "orders".to_owned(), account: "reader".to_owned() };
+        let who = SignedIn { only: Some(only), ..SignedIn::new(identity, SigninId::random()) };
+        let asked = |target: &str, database: Option<&str>| {
+            let ask = Ask {
+                target: target.to_owned(),
+                account: "c-abc".to_owned(),
+                database: database.map(str::to_owned),
+                program: String::new(),
+                can_wait: false,
+                can_answer: false,
+            };
+            let Ask { target, account, database, .. } = who.completes(ask);
+            assert_eq!((target.as_str(), account.as_str()), ("orders", "reader"));
+            database
+        };
+        assert_eq!(asked("orders", None), None);
+        assert_eq!(asked("orders", Some("sales")).as_deref(), Some("sales"));
+        assert_eq!(asked("sales", None).as_deref(), Some("sales"));
+        assert_eq!(asked("sales", Some("x")).as_deref(), Some("sales/x"));
+        assert_eq!(asked("c-abc", None), None);
+    }
 
     #[tokio::test]
     async fn progress_shows_and_then_is_done() {

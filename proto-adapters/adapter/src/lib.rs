@@ -16,6 +16,7 @@ mod lease;
 mod leased;
 mod record;
 mod route;
+mod scram;
 mod secret;
 mod session;
 mod socket;
@@ -29,8 +30,8 @@ pub use clock::{BootTime, Clock, ManualClock};
 pub use countdown::Countdown;
 pub use end::{End, EndReason, Notice};
 pub use gate::{
-    Ask, Connection, Core, Gate, Peer, Progress, Proof, ProvedKey, Question, Refusal, RefusalKind, SignedIn,
-    Step, Teller,
+    Ask, Connection, Core, Gate, Only, Peer, Progress, Proof, ProvedKey, Question, Refusal, RefusalKind,
+    SignedIn, Step, Teller,
 };
 pub use ids::{ConnectionId, GrantId, IdentityId, LinkId, RequestId, SessionId, SigninId, random_bytes};
 pub use lease::{Deadline, Lease, LeaseKeeper, Warning};
@@ -39,6 +40,7 @@ pub use record::{
     Column, Event, Hex, Parameter, RecordError, RecordSink, Recorder, Terminal, Text, TypeName,
 };
 pub use route::{HostKeys, HostPort, Login, PasswordProof, PostgresRoute, SessionAttrs, TargetRoute};
+pub use scram::{SCRAM, SCRAM_PLUS, ScramVerifier, scram_mac};
 pub use secret::Secret;
 pub use session::{CertificateAsk, Closing, Counters, CutReport, Goodbye, Session, SessionHost};
 pub use socket::{ClientIo, GuardedSocket, SocketHandle};

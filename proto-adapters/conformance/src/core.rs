@@ -5,8 +5,8 @@ use crate::sink::MemorySink;
 use curfew_adapter::{
     Ask, CertificateAsk, ClientCertificate, Closing, Connection, Core, Counters, Deadline, EndReason,
     GrantId, HostPort, Identity, IdentityId, IdentityKind, LeaseKeeper, Notice, Progress, Proof,
-    RecordPolicy, Recorder, Refusal, RequestId, Secret, Session, SessionHost, SignedIn, SigninId,
-    SocketHandle, TargetRoute, Terms,
+    RecordPolicy, Recorder, Refusal, RequestId, ScramVerifier, Secret, Session, SessionHost, SignedIn,
+    SigninId, SocketHandle, TargetRoute, Terms,
 };
 use futures_util::future::BoxFuture;
 use jiff::SignedDuration;
@@ -252,8 +252,17 @@ impl Core for FakeCore {
             }
             match script.refuse_sign_in {
                 Some(refusal) => Err(refusal),
-                None => Ok(SignedIn { identity: alice(), signin: SigninId::random(), elsewhere: None }),
+                None => Ok(SignedIn { only: script.only, ..SignedIn::new(alice(), SigninId::random()) }),
             }
+        })
+    }
+
+    fn scram_verifier(self: Arc<Self>, name: String) -> BoxFuture<'static, Result<ScramVerifier, Refusal>> {
+        Box::pin(async move {
+            Ok(match self.script().credential {
+                Some((known, secret)) if known == name => ScramVerifier::of(&Secret::new(secret)),
+                _ => ScramVerifier::decoy(&[7; 32], &name),
+            })
         })
     }
 

@@ -1,7 +1,7 @@
 //! What the double of the core is to say and do.
 
 use curfew_adapter::{
-    CertificateAsk, ClientCertificate, Clock, HostKeys, Login, Notice, ParameterPolicy, PostgresRoute,
+    CertificateAsk, ClientCertificate, Clock, HostKeys, Login, Notice, Only, ParameterPolicy, PostgresRoute,
     Protocol, Refusal, ResultPolicy, TargetTls, TlsMode,
 };
 use rustls::RootCertStore;
@@ -17,6 +17,10 @@ pub struct Script {
     pub pending: Option<Notice>,
     /// Refuses the sign-in.
     pub refuse_sign_in: Option<Refusal>,
+    /// The only thing that the proof is good for.
+    pub only: Option<Only>,
+    /// The name and the secret of the one credential that there is.
+    pub credential: Option<(String, String)>,
     /// Refuses the admission.
     pub refuse: Option<Refusal>,
     /// Asked before the sign-in, which goes on with whatever is answered.
@@ -68,6 +72,8 @@ impl Script {
             link: None,
             pending: None,
             refuse_sign_in: None,
+            only: None,
+            credential: None,
             refuse: None,
             question: None,
             target,

@@ -23,7 +23,7 @@ mod target;
 mod tests;
 
 use cancel::CancelKeys;
-use client::{Client, Greeting, Left, Parameters, Sentence};
+use client::{Client, Greeting, Left, Parameters, Sentence, credential};
 use codec::{backend, startup::NEWEST};
 use curfew_adapter::{Adapter, AdapterError, ClientIo, Ended, Gate, Peer, Proof, Protocol};
 use futures_util::future::BoxFuture;
@@ -88,13 +88,28 @@ impl PostgresAdapter {
             let unknown = unknown_options.iter().map(String::as_str);
             backend::negotiate(&mut client.unsent, minor.min(NEWEST), unknown);
         }
-        let proof = certificates.map_or(Proof::Link { key: None }, Proof::Certificate);
         let startup = gate.connection().startup.clone();
         let admitted = async {
+            let by_name = credential::is_name(&ask.account);
+            let proof = if by_name {
+                match credential::prove(&mut client, &gate, &ask.account).await? {
+                    Ok(proof) => proof,
+                    Err(sentence) => return Ok(Err(sentence)),
+                }
+            } else {
+                certificates.map_or(Proof::Link { key: None }, Proof::Certificate)
+            };
+            if by_name {
+                // Whoever is not let in has not been authenticated.
+                client.shows(false);
+            }
             let who = match client.follow(&mut gate.sign_in(proof, &ask), &startup).await? {
                 Ok(who) => who,
+                Err(sentence) if by_name => return Ok(Err(credential::refused(sentence))),
                 Err(sentence) => return Ok(Err(sentence)),
             };
+            client.shows(ask.can_wait);
+            let ask = who.completes(ask);
             client.follow(&mut gate.admit(who, &ask), &startup).await
         };
         match admitted.await {

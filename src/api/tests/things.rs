@@ -22,11 +22,7 @@ impl Gate {
 
     /// Binds an SSH key with this name to their sign-in.
     pub(crate) async fn bind_key(&self, to: &Somebody, fingerprint: &str) {
-        let who = SignedIn {
-            identity: to.viewer.identity.clone(),
-            signin: to.viewer.signin.id.clone(),
-            elsewhere: None,
-        };
+        let who = SignedIn::new(to.viewer.identity.clone(), to.viewer.signin.id.clone());
         let key = ProvedKey { line: "ssh-ed25519 AAAA".to_owned(), fingerprint: fingerprint.to_owned() };
         self.app.identities.bind_key(&who, &key, [127, 0, 0, 1].into()).await.unwrap();
     }

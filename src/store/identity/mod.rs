@@ -3,6 +3,7 @@
 //! Owns their SQL. Whether somebody may sign in, and for how long, is decided in `crate::identity`.
 
 mod codes;
+mod credentials;
 mod devices;
 mod keys;
 mod logins;

@@ -3,10 +3,12 @@
 //! Nothing here reaches a target, and nothing that a client says before it is admitted is carried out.
 
 mod cancel;
+pub mod credential;
 mod negotiate;
 mod options;
 mod parameters;
 mod refuse;
+mod scram;
 mod wait;
 
 pub use cancel::serve as serve_cancel;

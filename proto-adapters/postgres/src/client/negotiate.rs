@@ -8,9 +8,10 @@ use crate::Options;
 use crate::codec::startup::{self, CancelKey, First, Invalid, Startup};
 use crate::stream::Stream;
 use curfew_adapter::{AdapterError, ClientIo};
+use rustls::server::Acceptor;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 
 /// The first byte of a TLS handshake: a client that skips the request for TLS (Postgres 17,
 /// `sslnegotiation=direct`).
@@ -91,13 +92,16 @@ async fn handshake(
     tls: Arc<rustls::ServerConfig>,
     direct: bool,
 ) -> Result<Stream, AdapterError> {
-    let stream = TlsAcceptor::from(tls).accept(io).await.map_err(AdapterError::Tls)?;
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), io).await.map_err(AdapterError::Tls)?;
+    // As the handshake itself is about to choose it.
+    let shown = tls.cert_resolver.resolve(hello.client_hello());
+    let stream = hello.into_stream(tls).await.map_err(AdapterError::Tls)?;
     // Without the name, bytes meant for another protocol could be replayed here (Postgres manual,
     // 55.2.11: direct TLS demands ALPN).
     if direct && stream.get_ref().1.alpn_protocol() != Some(crate::ALPN) {
         return Err(AdapterError::Protocol("direct TLS without the ALPN name `postgresql`".into()));
     }
-    Ok(Stream::Tls(Box::new(stream.into())))
+    Ok(Stream::Tls(Box::new(stream.into()), shown))
 }
 
 async fn within_tls(mut stream: Stream) -> Result<Greeting, AdapterError> {

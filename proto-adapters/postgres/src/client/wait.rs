@@ -1,7 +1,7 @@
 //! A client that waits: it is told things, and noticed when it leaves.
 
 use super::{Sentence, fatal};
-use crate::codec::{backend, frontend, report::Report};
+use crate::codec::{backend, frame, frontend, report::Report};
 use crate::stream::Stream;
 use curfew_adapter::{Notice, Progress, StartupClock, Step};
 use std::future::{Future, poll_fn};
@@ -105,6 +105,32 @@ impl Client {
             self.stream.flush().await
         };
         tokio::time::timeout(PATIENCE, sending).await.map_err(io::Error::from)?
+    }
+
+    /// The body of the next message, which answers a question about who it is: at most so many bytes.
+    ///
+    /// # Errors
+    /// The client left, or says something else.
+    pub async fn password(&mut self, longest: usize) -> Result<Vec<u8>, Left> {
+        loop {
+            match frame::whole(&self.pending, longest) {
+                Ok(Some((frontend::PASSWORD, body, taken))) => {
+                    let body = body.to_vec();
+                    self.pending.drain(..taken);
+                    return Ok(body);
+                }
+                Ok(Some((frontend::TERMINATE, ..))) => return Err(Left::Gone),
+                Ok(Some(_)) | Err(_) => return Err(Left::Flood),
+                Ok(None) => {}
+            }
+            let mut chunk = [0; 512];
+            match self.stream.read(&mut chunk).await {
+                Ok(read) if read > 0 => {
+                    self.pending.extend_from_slice(chunk.get(..read).unwrap_or_default());
+                }
+                _ => return Err(Left::Gone),
+            }
+        }
     }
 
     /// Waits for `work` while the client stays.

@@ -55,6 +55,31 @@ pub fn authentication_ok(out: &mut Vec<u8>) {
     message(out, AUTHENTICATION, |out| out.extend_from_slice(&0_i32.to_be_bytes()));
 }
 
+/// Appends AuthenticationSASL: what is offered, best first.
+pub fn sasl(out: &mut Vec<u8>, mechanisms: &[&str]) {
+    message(out, AUTHENTICATION, |out| {
+        out.extend_from_slice(&10_i32.to_be_bytes());
+        mechanisms.iter().for_each(|name| string(out, name));
+        out.push(0);
+    });
+}
+
+/// Appends AuthenticationSASLContinue.
+pub fn sasl_continue(out: &mut Vec<u8>, data: &[u8]) {
+    message(out, AUTHENTICATION, |out| {
+        out.extend_from_slice(&11_i32.to_be_bytes());
+        out.extend_from_slice(data);
+    });
+}
+
+/// Appends AuthenticationSASLFinal.
+pub fn sasl_final(out: &mut Vec<u8>, data: &[u8]) {
+    message(out, AUTHENTICATION, |out| {
+        out.extend_from_slice(&12_i32.to_be_bytes());
+        out.extend_from_slice(data);
+    });
+}
+
 /// Appends BackendKeyData.
 pub fn key_data(out: &mut Vec<u8>, key: &CancelKey) {
     message(out, KEY_DATA, |out| {

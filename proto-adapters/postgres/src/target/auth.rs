@@ -2,11 +2,11 @@
 //! only where the target's entry says so. Nothing that shows the secret.
 
 use super::keys::KeyCache;
-use super::scram::{Bound, Broken, Exchange, MECHANISM, PLUS};
+use super::scram::{Bound, Broken, Exchange};
 use super::wire::Wire;
 use crate::codec::startup::{LOWEST, major, minor};
 use crate::codec::{Cursor, backend, frontend, report};
-use curfew_adapter::{PasswordProof, Secret};
+use curfew_adapter::{PasswordProof, SCRAM, SCRAM_PLUS, Secret};
 use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 use std::io;
@@ -130,18 +130,18 @@ pub async fn prove(wire: &mut Wire, claim: Claim<'_>, keys: &KeyCache) -> Result
 fn choose(mut offered: Cursor<'_>, claim: Claim<'_>) -> Result<(&'static str, Bound), Unproved> {
     let (mut plain, mut plus) = (false, false);
     while let Ok(name) = offered.string() {
-        plain |= name == MECHANISM.as_bytes();
-        plus |= name == PLUS.as_bytes();
+        plain |= name == SCRAM.as_bytes();
+        plus |= name == SCRAM_PLUS.as_bytes();
     }
     match claim.channel {
-        Channel::EndPoint(hash) if plus => Ok((PLUS, Bound::EndPoint(hash.clone()))),
+        Channel::EndPoint(hash) if plus => Ok((SCRAM_PLUS, Bound::EndPoint(hash.clone()))),
         _ if claim.weakest == PasswordProof::ScramPlus => Err(Unproved::Unbound(match claim.channel {
             Channel::Nothing => "the connection has no certificate to bind to",
             Channel::EndPoint(_) => "it offers no channel binding",
         })),
         // A server that could, and hears that we believe it can't, knows of somebody in between who took the offer out.
-        Channel::EndPoint(_) if plain => Ok((MECHANISM, Bound::NotOffered)),
-        Channel::Nothing if plain => Ok((MECHANISM, Bound::Nothing)),
+        Channel::EndPoint(_) if plain => Ok((SCRAM, Bound::NotOffered)),
+        Channel::Nothing if plain => Ok((SCRAM, Bound::Nothing)),
         _ => Err(Unproved::Method("another SASL mechanism")),
     }
 }
@@ -193,10 +193,10 @@ mod tests {
         let end_point = || Channel::EndPoint(vec![7]);
         let (both, plain) = (b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", b"SCRAM-SHA-256\0\0");
         for weakest in [Md5, Scram, ScramPlus] {
-            assert_eq!(chosen(both, end_point(), weakest), Ok((PLUS, Bound::EndPoint(vec![7]))));
+            assert_eq!(chosen(both, end_point(), weakest), Ok((SCRAM_PLUS, Bound::EndPoint(vec![7]))));
         }
-        assert_eq!(chosen(plain, end_point(), Scram), Ok((MECHANISM, Bound::NotOffered)));
-        assert_eq!(chosen(both, Channel::Nothing, Scram), Ok((MECHANISM, Bound::Nothing)));
+        assert_eq!(chosen(plain, end_point(), Scram), Ok((SCRAM, Bound::NotOffered)));
+        assert_eq!(chosen(both, Channel::Nothing, Scram), Ok((SCRAM, Bound::Nothing)));
         assert!(chosen(plain, end_point(), ScramPlus).unwrap_err().contains("no channel binding"));
         assert!(chosen(both, Channel::Nothing, ScramPlus).unwrap_err().contains("no certificate"));
         assert!(chosen(b"OAUTHBEARER\0\0", end_point(), Scram).unwrap_err().contains("another SASL"));

@@ -9,7 +9,7 @@ mod failure;
 mod hosts;
 mod keys;
 mod place;
-mod scram;
+pub mod scram;
 mod secure;
 mod wire;
 

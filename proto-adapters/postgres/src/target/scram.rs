@@ -5,18 +5,11 @@
 use crate::binding::END_POINT;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
-use curfew_adapter::random_bytes;
+use curfew_adapter::{random_bytes, scram_mac};
 use data_encoding::BASE64;
 use std::borrow::Cow;
 use std::num::NonZeroU32;
-
-/// The mechanism's name.
-pub const MECHANISM: &str = "SCRAM-SHA-256";
-
-/// The name of the mechanism that is bound to the connection.
-pub const PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// Rounds that a server may ask for: 250 times Postgres' own default, and still less than a second.
 const ROUNDS: u32 = 1_000_000;
@@ -131,7 +124,7 @@ impl Keys {
         let password = prepared(password);
         let mut salted = [0; LENGTH];
         pbkdf2::derive(PBKDF2_HMAC_SHA256, salt.rounds, &salt.bytes, password.as_bytes(), &mut salted);
-        Self { client: mac(&salted, b"Client Key"), server: mac(&salted, b"Server Key") }
+        Self { client: scram_mac(&salted, b"Client Key"), server: scram_mac(&salted, b"Server Key") }
     }
 }
 
@@ -195,10 +188,10 @@ impl Exchange {
         let Challenged { said, last } = self.challenged.as_ref().ok_or(Broken::Malformed)?;
         let all = format!("{said}{last}");
         let stored = digest(&SHA256, &keys.client);
-        let signature = mac(stored.as_ref(), all.as_bytes());
+        let signature = scram_mac(stored.as_ref(), all.as_bytes());
         let mut proof = keys.client;
         proof.iter_mut().zip(signature).for_each(|(key, signed)| *key ^= signed);
-        self.expected = Some(mac(&keys.server, all.as_bytes()));
+        self.expected = Some(scram_mac(&keys.server, all.as_bytes()));
         Ok(format!("{last},p={}", BASE64.encode(&proof)))
     }
 
@@ -221,13 +214,6 @@ impl Exchange {
 /// SASLprep (RFC 4013); a password that it does not take is used as it is, as Postgres does it.
 fn prepared(password: &str) -> Cow<'_, str> {
     stringprep::saslprep(password).unwrap_or(Cow::Borrowed(password))
-}
-
-fn mac(key: &[u8], text: &[u8]) -> [u8; LENGTH] {
-    let tag = hmac::sign(&hmac::Key::new(HMAC_SHA256, key), text);
-    let mut bytes = [0; LENGTH];
-    bytes.iter_mut().zip(tag.as_ref()).for_each(|(byte, tag)| *byte = *tag);
-    bytes
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub async fn secure(mut socket: GuardedSocket, place: &Place) -> Result<Stream, 
             let name = ServerName::try_from(host.host.clone()).map_err(|_| Insecure::Name)?;
             let connector = TlsConnector::from(tls.config());
             let stream = connector.connect(name, socket).await.map_err(Insecure::Handshake)?;
-            Ok(Stream::Tls(Box::new(stream.into())))
+            Ok(Stream::Tls(Box::new(stream.into()), None))
         }
         (1, [b'N', ..]) if tls.mode() == TlsMode::Prefer => Ok(Stream::Plain(socket)),
         (1, [b'N', ..]) => Err(Insecure::NotOffered),

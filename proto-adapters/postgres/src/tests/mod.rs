@@ -2,6 +2,7 @@
 //! made of script in between.
 
 mod cancel;
+mod credential;
 mod cut;
 mod hosts;
 mod proof;

@@ -20,7 +20,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Asks for TLS and speaks it.
-async fn secured(
+pub async fn secured(
     stage: &Stage,
     config: impl Into<Arc<rustls::ClientConfig>>,
     name: &'static str,
