@@ -1,10 +1,13 @@
 //! What the client is told at the end, where that still fits.
 
 use crate::client::fatal;
+use crate::relay::Bell;
 use curfew_adapter::{BootTime, Clock, Goodbye, Notice};
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -32,7 +35,7 @@ pub struct Left {
 pub struct Said {
     /// The goodbye.
     pub goodbye: Goodbye,
-    /// When the last byte of the session had left, or was given up.
+    /// When the last byte of the session can have left. Where the client takes nothing, that was before all of this.
     pub flushed_at: BootTime,
 }
 
@@ -45,13 +48,25 @@ where
     let began = Instant::now();
     let (mut reader, mut writer) = tokio::io::split(stream);
     let heard = AtomicBool::new(false);
-    let mut flushed_at = None;
+    let mut flushed_at = clock.boot();
     let mut goodbye = Goodbye::None("the client reads nothing");
     let telling = async {
         if left.unflushed {
-            writer.flush().await?;
+            // It is polled when the socket takes more, and only then does more leave.
+            let bell = Bell::new();
+            let flushing = poll_fn(|cx| {
+                if !bell.rang(cx) {
+                    return Poll::Pending;
+                }
+                let now = clock.boot();
+                let flushed = Pin::new(&mut writer).poll_flush(&mut bell.context());
+                if !matches!(flushed, Poll::Ready(Err(_))) {
+                    flushed_at = now;
+                }
+                flushed
+            });
+            flushing.await?;
         }
-        flushed_at = Some(clock.boot());
         goodbye = match sentence {
             Some(_) if !left.between_messages => Goodbye::None("a message to the client was half sent"),
             None => Goodbye::None("there was nobody to tell"),
@@ -95,5 +110,5 @@ where
         }
     };
     let _ = timeout_at(began + LIMIT, both).await;
-    Said { goodbye, flushed_at: flushed_at.unwrap_or_else(|| clock.boot()) }
+    Said { goodbye, flushed_at }
 }

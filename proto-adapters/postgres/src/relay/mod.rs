@@ -24,7 +24,7 @@ use crate::cancel::{Registration, Told};
 use crate::goodbye::Left;
 use crate::stream::Stream;
 use crate::target::{BackendKey, Found, forward_cancel};
-use bell::Bell;
+pub use bell::Bell;
 use curfew_adapter::{BootTime, Countdown, End, Event, Leased, Session};
 pub use fault::Fault;
 use futures_util::future::BoxFuture;
