@@ -43,7 +43,7 @@ pub struct Ran {
 pub async fn postgres() -> Result<Postgres> {
     let settings = [("max_connections", "1200"), ("shared_buffers", "256MB")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let postgres = Postgres::start_with(PostgresOptions { settings }).await?;
+    let postgres = Postgres::start_with(PostgresOptions { settings, ..PostgresOptions::default() }).await?;
     let port = postgres.address().port().to_string();
     let mut fill = process::command(program("pgbench")?, process::Stop::Kill, None);
     fill.args(["-i", "-q", "-s", "5", "-U", "postgres", "-p", &port, "-h"])
