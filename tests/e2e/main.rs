@@ -16,6 +16,7 @@ mod cut;
 mod golden;
 mod identity;
 mod r#loop;
+mod matrix;
 mod ops;
 mod pages;
 mod recording;

@@ -25,6 +25,7 @@ mod scratch;
 pub mod ssh;
 pub mod sshd;
 pub mod tap;
+pub mod tls;
 mod wait;
 pub mod wire;
 

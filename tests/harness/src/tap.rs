@@ -25,6 +25,16 @@ pub enum Direction {
     ToClient,
 }
 
+impl Direction {
+    /// The one of two that is about this direction.
+    fn of<T>(self, [target, client]: [T; 2]) -> T {
+        match self {
+            Self::ToTarget => target,
+            Self::ToClient => client,
+        }
+    }
+}
+
 /// What happened at one instant of one connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
@@ -68,10 +78,11 @@ pub struct Event {
 struct Shared {
     target: SocketAddr,
     from: IpAddr,
-    contents: bool,
+    contents: [bool; 2],
     events: Mutex<Vec<Event>>,
     count: watch::Sender<usize>,
     stalled: watch::Sender<[bool; 2]>,
+    paces: Mutex<[Duration; 2]>,
     cut: watch::Sender<u64>,
 }
 
@@ -96,7 +107,7 @@ impl Tap {
     /// # Errors
     /// When no port can be had.
     pub async fn start_from(from: IpAddr, target: SocketAddr) -> Result<Self> {
-        Self::open(from, target, true).await
+        Self::open(from, target, [true; 2]).await
     }
 
     /// As [`Tap::start_from`], for much traffic that nobody could read anyway: it keeps how many bytes passed, not which.
@@ -104,10 +115,18 @@ impl Tap {
     /// # Errors
     /// When no port can be had.
     pub async fn without_contents(from: IpAddr, target: SocketAddr) -> Result<Self> {
-        Self::open(from, target, false).await
+        Self::open(from, target, [false; 2]).await
     }
 
-    async fn open(from: IpAddr, target: SocketAddr, contents: bool) -> Result<Self> {
+    /// As [`Tap::start`], for much traffic the other way: it keeps the contents of what goes to the target alone.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn with_contents_to_target(target: SocketAddr) -> Result<Self> {
+        Self::open(Ipv4Addr::LOCALHOST.into(), target, [true, false]).await
+    }
+
+    async fn open(from: IpAddr, target: SocketAddr, contents: [bool; 2]) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("a port for a tap")?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -117,6 +136,7 @@ impl Tap {
             events: Mutex::default(),
             count: watch::Sender::new(0),
             stalled: watch::Sender::new([false; 2]),
+            paces: Mutex::default(),
             cut: watch::Sender::new(0),
         });
         let mut accept = JoinSet::new();
@@ -238,11 +258,13 @@ impl Tap {
         self.set_stalled(direction, false);
     }
 
+    /// Waits this long before each piece (64 KiB at most) that goes in `direction`, as a slow line does.
+    pub fn pace(&self, direction: Direction, step: Duration) {
+        *direction.of(self.shared.paces().each_mut()) = step;
+    }
+
     fn set_stalled(&self, direction: Direction, to: bool) {
-        self.shared.stalled.send_modify(|[target, client]| match direction {
-            Direction::ToTarget => *target = to,
-            Direction::ToClient => *client = to,
-        });
+        self.shared.stalled.send_modify(|stalled| *direction.of(stalled.each_mut()) = to);
     }
 
     /// Breaks all connections of this moment without a goodbye; new ones are taken.
@@ -256,6 +278,10 @@ impl Shared {
         self.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn paces(&self) -> MutexGuard<'_, [Duration; 2]> {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn record(&self, connection: usize, direction: Direction, what: What) {
         self.events().push(Event { connection, direction, at: Instant::now(), what });
         self.count.send_modify(|count| *count += 1);
@@ -264,11 +290,7 @@ impl Shared {
     /// Waits until `direction` may be read.
     async fn flowing(&self, direction: Direction) {
         let mut stalled = self.stalled.subscribe();
-        let free = |[target, client]: &[bool; 2]| match direction {
-            Direction::ToTarget => !target,
-            Direction::ToClient => !client,
-        };
-        let _ = stalled.wait_for(free).await;
+        let _ = stalled.wait_for(|stalled| !direction.of(*stalled)).await;
     }
 }
 
@@ -337,8 +359,16 @@ async fn copy(
                 return;
             }
         };
-        let what = if shared.contents { What::Bytes(piece.to_vec()) } else { What::Passed(piece.len()) };
+        let what = if direction.of(shared.contents) {
+            What::Bytes(piece.to_vec())
+        } else {
+            What::Passed(piece.len())
+        };
         shared.record(connection, direction, what);
+        let step = direction.of(*shared.paces());
+        if !step.is_zero() {
+            tokio::time::sleep(step).await;
+        }
         if to.write_all(piece).await.is_err() {
             shared.record(connection, direction, What::Broken);
             return;

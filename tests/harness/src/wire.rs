@@ -7,9 +7,11 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use crate::error::{Context, Error, Result};
 
@@ -118,9 +120,20 @@ fn length(bytes: usize) -> [u8; 4] {
     u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-/// A connection without TLS.
+/// What a [`Wire`] speaks over.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// What a client hears by.
+pub type From = ReadHalf<Box<dyn Stream>>;
+
+/// What a client speaks by.
+pub type To = WriteHalf<Box<dyn Stream>>;
+
+/// A connection, without TLS if not said.
 pub struct Wire {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     unread: Vec<u8>,
 }
 
@@ -142,7 +155,28 @@ impl Wire {
         socket.bind(SocketAddr::new(from, 0))?;
         let stream = socket.connect(to).await.context(format!("connecting to {to}"))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, unread: Vec::new() })
+        Ok(Self { stream: Box::new(stream), unread: Vec::new() })
+    }
+
+    /// Asks for TLS, and goes on in it.
+    ///
+    /// # Errors
+    /// When that is refused, or the handshake fails.
+    pub async fn secured(mut self, tls: &TlsConnector) -> Result<Self> {
+        self.send(&SSL_REQUEST).await?;
+        let answer = self.stream.read_u8().await.context("an answer to the request for TLS")?;
+        if answer != b'S' {
+            return Err(Error::new(format!("the request for TLS was answered with {answer}")));
+        }
+        let name = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST).into());
+        let stream = timeout(LIMIT, tls.connect(name, self.stream)).await.context("TLS")??;
+        Ok(Self { stream: Box::new(stream), unread: self.unread })
+    }
+
+    /// Its two ways apart. To be taken apart when all that came has been looked at: what was not is lost.
+    #[must_use]
+    pub fn into_split(self) -> (From, To) {
+        tokio::io::split(self.stream)
     }
 
     /// Connects and says who it is: `psql`, which waits where it must.
@@ -160,7 +194,11 @@ impl Wire {
     /// # Errors
     /// When the connection is gone, or takes nothing for half a minute.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<()> {
-        timeout(LIMIT, self.stream.write_all(bytes)).await.context("sending")??;
+        let sending = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        timeout(LIMIT, sending).await.context("sending")??;
         Ok(())
     }
 

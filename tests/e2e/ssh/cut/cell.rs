@@ -1,53 +1,7 @@
 //! The table's cells: what a session does, how it comes to its end, and whether its client still reads.
 
-/// How a session comes to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    Expiry,
-    Revoke,
-    Return,
-    Kill,
-    Idle,
-    Drain,
-}
-
-impl Ending {
-    pub const ALL: [Self; 6] =
-        [Self::Expiry, Self::Revoke, Self::Return, Self::Kill, Self::Idle, Self::Drain];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Expiry => "expiry",
-            Self::Revoke => "revoke",
-            Self::Return => "return",
-            Self::Kill => "kill",
-            Self::Idle => "idle",
-            Self::Drain => "drain",
-        }
-    }
-
-    /// The reason on the audit event.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Expiry => "expired",
-            Self::Revoke => "revoked",
-            Self::Return => "returned",
-            Self::Kill => "killed",
-            Self::Idle => "idle",
-            Self::Drain => "drained",
-        }
-    }
-
-    /// The grant's duration.
-    pub const fn duration(self) -> &'static str {
-        if matches!(self, Self::Expiry) { "25s" } else { "30m" }
-    }
-
-    /// Whether the gate knows the end beforehand: after it, not one byte may pass.
-    pub const fn foreseen(self) -> bool {
-        matches!(self, Self::Expiry | Self::Drain)
-    }
-}
+use crate::matrix::ending::Ending;
+use crate::matrix::table;
 
 /// What a session does at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,14 +88,8 @@ pub struct Cell {
     pub reads: bool,
 }
 
-impl Cell {
-    /// Those of one ending, also those that can't be.
-    pub fn of(ending: Ending) -> impl Iterator<Item = Self> {
-        Doing::ALL.into_iter().flat_map(move |doing| [true, false].map(|reads| Self { doing, ending, reads }))
-    }
-
-    /// Why there is no such thing.
-    pub const fn impossible(self) -> Option<&'static str> {
+impl table::Cell for Cell {
+    fn impossible(self) -> Option<&'static str> {
         match (self.ending, self.doing, self.reads) {
             (Ending::Idle, Doing::Top, true) => Some("it redraws, so it is not idle"),
             (Ending::Idle, Doing::Top, false) => Some("its little goes on into the sockets' buffers"),
@@ -150,14 +98,20 @@ impl Cell {
         }
     }
 
-    /// The mark of its processes at the target, where those of a test that stopped half way may still run.
-    pub fn mark(self) -> String {
-        format!("{}-{}", self.name(), std::process::id())
-    }
-
-    /// The name of its target.
-    pub fn name(self) -> String {
+    fn name(self) -> String {
         let client = if self.reads { "reads" } else { "deaf" };
         format!("{}-{}-{client}", self.ending.name(), self.doing.name())
+    }
+}
+
+impl Cell {
+    /// Those of one ending, also those that can't be.
+    pub fn of(ending: Ending) -> impl Iterator<Item = Self> {
+        Doing::ALL.into_iter().flat_map(move |doing| [true, false].map(|reads| Self { doing, ending, reads }))
+    }
+
+    /// The mark of its processes at the target, where those of a test that stopped half way may still run.
+    pub fn mark(self) -> String {
+        format!("{}-{}", table::Cell::name(self), std::process::id())
     }
 }

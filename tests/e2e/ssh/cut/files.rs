@@ -12,7 +12,7 @@ use curfew_harness::{Error, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdin, ChildStdout};
 
-use super::stamps::{Newest, Pace, header};
+use crate::matrix::stamps::{Newest, Pace, header};
 
 /// How much one request moves.
 pub const CHUNK: usize = 32 * 1024;

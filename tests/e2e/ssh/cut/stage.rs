@@ -6,14 +6,21 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use curfew_harness::{Direction, Gate, GateOptions, Person, Provider, Ssh, Sshd, Tap};
+use curfew_harness::{Direction, Gate, GateOptions, Provider, Ssh, Sshd, Tap, until};
 use tokio::sync::{Semaphore, watch};
 
-use super::cell::{Cell, Ending};
-use super::kernel::{ANY_PORT, Connections, Running};
-use super::log::Log;
-use super::stamps::Pace;
-use super::work::{Desk, Work, still};
+use super::cell::Cell;
+use super::witness;
+use super::work::{Desk, Work};
+use crate::matrix::ending::Ending;
+use crate::matrix::hands::Hands;
+use crate::matrix::kernel::Running;
+use crate::matrix::log::Log;
+use crate::matrix::play;
+use crate::matrix::stamps::Pace;
+use crate::matrix::subject::{Subject, still};
+use crate::matrix::table::Cell as _;
+use crate::matrix::witness::Findings;
 use crate::world::LIMIT;
 
 const CONTRACT: &str = r#"
@@ -45,28 +52,20 @@ pub struct Stage {
     targets: Mutex<HashMap<String, Tap>>,
     pub sshd: Sshd,
     _provider: Provider,
-    pub alice: Person,
-    pub dave: Person,
+    hands: Hands,
     /// Where `curfew login` has put alice's key.
     keys: PathBuf,
     turns: Semaphore,
-    /// A few at a time end sessions.
-    ends: Semaphore,
     connected: AtomicU8,
 }
 
 /// A session that does what it is to do, until it is ended.
 pub struct Scene {
     pub cell: Cell,
-    pub grant: String,
-    pub session: String,
-    pub sockets: [String; 2],
-    pub running: Running,
     pub client_side: Tap,
     pub target_side: Tap,
     pub work: Work,
-    client: SocketAddr,
-    gate: SocketAddr,
+    subject: Subject,
     _ssh: Ssh,
 }
 
@@ -99,34 +98,46 @@ impl Stage {
         }
         let gate = Gate::start(options, &provider).await.unwrap();
         sshd.trust(&gate.public_key("ssh-sessions").unwrap()).unwrap();
-        let (alice, dave) = (gate.person("alice").unwrap(), gate.person("dave").unwrap());
-        tokio::try_join!(alice.login(), dave.login()).unwrap();
-        alice.curfew(["ssh-config"]).await.unwrap().success().unwrap();
-        let keys = alice.kept().unwrap();
+        let hands = Hands::of(&gate, "25s").await;
+        hands.alice.curfew(["ssh-config"]).await.unwrap().success().unwrap();
+        let keys = hands.alice.kept().unwrap();
         Self {
             gate,
             targets: Mutex::new(targets),
             sshd,
             _provider: provider,
-            alice,
-            dave,
+            hands,
             keys,
             turns: Semaphore::new(AT_ONCE),
-            ends: Semaphore::new(4),
             connected: AtomicU8::new(1),
         }
     }
+}
 
-    /// A grant, a session under it, and what it is to do, but for its beginning.
-    pub async fn open(&self, log: &Log, cell: Cell, go: watch::Receiver<bool>) -> Scene {
+impl play::Stage for Stage {
+    type Cell = Cell;
+    type Scene = Scene;
+
+    fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    fn gate_mut(&mut self) -> &mut Gate {
+        &mut self.gate
+    }
+
+    fn hands(&self) -> &Hands {
+        &self.hands
+    }
+
+    fn cells(&self, ending: Ending) -> Vec<Cell> {
+        Cell::of(ending).collect()
+    }
+
+    async fn open(&self, log: &Log, cell: Cell, go: watch::Receiver<bool>) -> Scene {
         let _turn = self.turns.acquire().await.unwrap();
         let (name, account) = (cell.name(), self.sshd.account());
-        let duration = cell.ending.duration();
-        let asked = ["request", &name, "--as", account, "--reason", "a test", "--for", duration, "--json"];
-        let request = self.alice.json(asked).await.unwrap();
-        let grant = request["grant_id"].as_str().unwrap_or_else(|| panic!("no grant at once: {request}"));
-        let grant = grant.to_owned();
-
+        let grant = self.hands.grant(&name, account, cell.ending).await;
         // By its address the gate's end of the connection is found among those of the others.
         let number = self.connected.fetch_add(1, Ordering::Relaxed);
         let client = IpAddr::from([127, 0, 1, number]);
@@ -141,38 +152,43 @@ impl Stage {
         let work = opening.await.unwrap_or_else(|_| panic!("{name} does not open"));
         let started = log.event("session.started", "grant", &grant).await;
         let session = started["session"].as_str().unwrap().to_owned();
-        Scene {
-            cell,
-            grant,
-            session,
-            sockets: Default::default(),
-            running: Running::default(),
-            client_side,
-            target_side,
-            work,
-            client: (client, 0).into(),
-            gate: self.gate.ssh(),
-            _ssh: desk.ssh,
-        }
+        let ends = (self.gate.ssh(), SocketAddr::new(client, 0));
+        let subject = Subject::new(name, cell.ending, [grant, session], ends, target_side.address());
+        Scene { cell, client_side, target_side, work, subject, _ssh: desk.ssh }
     }
 
-    /// Ends a session, where that is somebody's doing.
-    pub async fn end(&self, scene: &Scene) {
-        let _turn = self.ends.acquire().await.unwrap();
-        let (grant, session) = (scene.grant.as_str(), scene.session.as_str());
-        let said = match scene.cell.ending {
-            Ending::Revoke => self.dave.curfew(["revoke", grant, "--reason", "a test"]).await,
-            Ending::Return => self.alice.curfew(["return", grant]).await,
-            Ending::Kill => self.dave.curfew(["sessions", "kill", session, "--reason", "a test"]).await,
-            Ending::Expiry | Ending::Idle | Ending::Drain => return,
+    async fn at_work(&self, scenes: &mut [Scene]) {
+        let enough = async || {
+            let running = Running::by_mark();
+            let enough = |scene: &Scene| {
+                let count = running.get(&scene.cell.mark()).map_or(0, Running::count);
+                count >= scene.cell.doing.processes()
+            };
+            scenes.iter().all(enough).then_some(running)
         };
-        said.unwrap().success().unwrap();
+        let mut running = until("all processes at the target", LIMIT, enough).await.unwrap().0;
+        for scene in scenes {
+            scene.subject.running = running.remove(&scene.cell.mark()).unwrap_or_default();
+        }
     }
 }
 
-impl Scene {
-    /// Brings it to where it is to be ended: what moves moves, and who stops reading has stopped.
-    pub async fn begin(&mut self) {
+impl play::Scene for Scene {
+    type Cell = Cell;
+
+    fn cell(&self) -> Cell {
+        self.cell
+    }
+
+    fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    fn subject_mut(&mut self) -> &mut Subject {
+        &mut self.subject
+    }
+
+    async fn begin(&mut self) {
         let name = self.cell.name();
         self.work.moving(&name).await;
         self.work.rekey(&self.client_side, self.cell.reads).await;
@@ -186,17 +202,13 @@ impl Scene {
         }
     }
 
-    /// The gate's socket to the client, and to the target.
-    pub fn find_sockets(&mut self, all: &Connections) {
-        let ends = [(self.gate, self.client), (ANY_PORT, self.target_side.address())];
-        let found = ends.map(|(from, to)| all.socket(from, to).map(str::to_owned));
-        self.sockets =
-            found.map(|socket| socket.unwrap_or_else(|| panic!("{} is over too early", self.cell.name())));
-    }
-
-    /// Lets everybody read what is left.
-    pub fn resume(&self) {
+    async fn over(&mut self) {
         self.client_side.resume(Direction::ToClient);
         self.client_side.resume(Direction::ToTarget);
+        self.work.over(&self.cell.name()).await;
+    }
+
+    fn judge(&self, findings: &mut Findings) {
+        witness::judge(self, findings);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use curfew_harness::{Direction, Process, Ssh, Sshd, Tap, Terminal, until};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -13,8 +12,10 @@ use tokio::task::JoinSet;
 
 use super::cell::Doing;
 use super::files::{CHUNK, SIZE, Transfer};
-use super::kernel::MARK;
-use super::stamps::{LINES, Newest, Pace, RECORD, listen, note_lines, script, talk};
+use super::streams::{LINES, RECORD, listen, note_lines, script, talk};
+use crate::matrix::kernel::MARK;
+use crate::matrix::stamps::{Newest, Pace};
+use crate::matrix::subject::still;
 use crate::world::LIMIT;
 
 /// A key exchange begins with a packet that is larger than anything that is typed.
@@ -262,23 +263,4 @@ impl Desk<'_> {
     fn piped(&self, control: &str, more: &[&str]) -> Child {
         self.arguments(control, more, |args| self.ssh.piped(&self.user, args)).unwrap()
     }
-}
-
-/// Returns once next to nothing passes any more. A gate that holds much of a peer goes on reading it in small steps.
-pub async fn still(ways: &[(&Tap, Direction)]) {
-    const STEP: Duration = Duration::from_millis(100);
-    const NOTHING: usize = 4096;
-    let passed = || ways.iter().map(|(tap, direction)| tap.passed(*direction)).sum::<usize>();
-    let (mut before, mut quiet) = (passed(), 0);
-    let mut looks = tokio::time::interval(STEP);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let stilling = async {
-        while quiet < 4 {
-            looks.tick().await;
-            let now = passed();
-            quiet = if now < before + NOTHING { quiet + 1 } else { 0 };
-            before = now;
-        }
-    };
-    tokio::time::timeout(LIMIT, stilling).await.expect("it goes on and on");
 }

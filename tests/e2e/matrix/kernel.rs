@@ -1,4 +1,5 @@
-//! What the kernel knows of a session from outside: its processes at the target, and the gate's two sockets.
+//! What the kernel knows of a session from outside: its processes at the target, and the gate's two sockets. (All of them
+//! run on this machine.)
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -21,6 +22,11 @@ impl Running {
             all.entry(mark).or_default().0.push((pid, began));
         }
         all
+    }
+
+    /// The one process of this id, if it runs.
+    pub fn one(pid: &str) -> Self {
+        Self(began(pid).map(|began| (pid.to_owned(), began)).into_iter().collect())
     }
 
     pub fn count(&self) -> usize {
