@@ -12,6 +12,7 @@
 mod cli;
 mod countdown;
 mod cut;
+mod drivers;
 #[path = "../../src/golden.rs"]
 mod golden;
 mod identity;

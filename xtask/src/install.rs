@@ -17,7 +17,7 @@ pub fn install() -> Result<()> {
     packages(missing())?;
     account()?;
     node_version()?;
-    for folder in ["tests/fixtures/oidc-provider", "tests/browser"] {
+    for folder in ["tests/fixtures/oidc-provider", "tests/fixtures/drivers", "tests/browser"] {
         node_modules(&repository().join(folder))?;
     }
     python()
@@ -57,6 +57,8 @@ fn missing() -> Vec<&'static str> {
         (chromium.iter().any(|path| Path::new(path).exists()), "chromium"),
         (works("prometheus", &["--version"]) && works("promtool", &["--version"]), "prometheus"),
         (works("python3", &["-c", "import venv, ensurepip"]), "python3-venv"),
+        (works("javac", &["-version"]), "default-jdk-headless"),
+        (Path::new("/usr/share/java/postgresql.jar").exists(), "libpostgresql-jdbc-java"),
         (works("node", &["--version"]), "nodejs"),
         (works("npm", &["--version"]), "npm"),
         (works("cc", &["--version"]), "build-essential"),
@@ -120,7 +122,7 @@ fn node_modules(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A Python of our own with what the tests need: the second verifier, and what people reach SSH hosts with.
+/// A Python of our own with what the tests need: the second verifier, and what people reach SSH hosts and Postgres with.
 fn python() -> Result<()> {
     let wanted = repository().join("tests/requirements.txt");
     let python = curfew_harness::python();

@@ -1,0 +1,23 @@
+//! The drivers of Python.
+
+use curfew_harness::python;
+
+use super::desk::{Desk, script};
+
+#[tokio::test]
+async fn psycopg_does_what_programs_use_it_for() {
+    let desk = Desk::of("orders_write").await;
+    let conninfo = desk.psql().conninfo();
+    // Without its cache: nothing is written beside the scripts.
+    let said = desk.tour(python(), &["-B".into(), script("psycopg_tour.py"), conninfo.into()]).await;
+    assert!(said["libpq"].as_u64().unwrap() >= 170_000, "it cancels in the clear: {said}");
+    assert_eq!(desk.recorded("insert into many values").await, 1);
+}
+
+#[tokio::test]
+async fn asyncpg_does_what_programs_use_it_for() {
+    let desk = Desk::of("orders_write").await;
+    let told = desk.told().to_string();
+    desk.tour(python(), &["-B".into(), script("asyncpg_tour.py"), told.into()]).await;
+    assert_eq!(desk.recorded("select 20 + $1::int").await, 6, "one, and five of a pool");
+}
