@@ -84,9 +84,12 @@ async fn challenge_once(mut talk: Talk<TcpStream>, notes: Notes, challenge: fn(&
     }
 }
 
+/// What a target answers to a client's nonce.
+type Challenge = fn(&str) -> Vec<u8>;
+
 #[tokio::test]
 async fn pgbouncer_cve_2026_6664_scram_of_a_hostile_server_gets_no_proof() {
-    let table: [(fn(&str) -> Vec<u8>, &str); 11] = [
+    let table: [(Challenge, &str); 11] = [
         (
             |nonce| request(11, format!("r={nonce},s=AAAA,i=4096").as_bytes()),
             "did not answer to this exchange",
