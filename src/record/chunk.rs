@@ -14,6 +14,10 @@ use crate::audit::Digest;
 /// The version of the format.
 pub const VERSION: u32 = 1;
 
+/// The longest event that is read: a statement of 16 MiB, all of it escaped, is shorter. A few bytes may unpack to any
+/// number.
+const MAX_EVENT: u64 = 128 * 1024 * 1024;
+
 /// What stands on a chunk's first line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -184,7 +188,7 @@ impl<R: Read> Iterator for Lines<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut line = Vec::new();
-        match self.input.read_until(b'\n', &mut line) {
+        match self.input.by_ref().take(MAX_EVENT).read_until(b'\n', &mut line) {
             Ok(0) => None,
             Ok(_) if line.pop() == Some(b'\n') => Some(Ok(line)),
             Ok(_) => Some(Err(io::ErrorKind::UnexpectedEof.into())),

@@ -107,6 +107,12 @@ impl Encoder {
                 };
                 line(at, &event, out)
             }
+            Event::Unprepared { prepared, sqlstate, error } => {
+                // Whatever was prepared by SQL under a name may be about a secret.
+                let sensitive = prepared.map_or(self.prepares, |prepared| self.prepared.contains(prepared));
+                let error = if sensitive { Cow::Borrowed(MASK) } else { masker.message(error) };
+                line(at, &Event::Unprepared { prepared: *prepared, sqlstate, error: &error }, out)
+            }
             Event::Goodbye { message } => {
                 line(at, &Event::Goodbye { message: &masker.message(message) }, out)
             }

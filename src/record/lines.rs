@@ -58,6 +58,10 @@ impl Lines {
                 };
                 format!("{}{with}", text.map_or("a prepared statement", String::as_str))
             }
+            What::Unprepared { prepared, sqlstate, error } => {
+                let text = prepared.and_then(|prepared| self.prepared.get(&prepared));
+                format!("{}\n  not prepared {sqlstate}: {error}", text.map_or("a statement", String::as_str))
+            }
             What::Result { tag, rows, micros, sqlstate, error, .. } => {
                 let took = millis(*micros);
                 match error {

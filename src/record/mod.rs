@@ -8,6 +8,8 @@ pub mod chunk;
 mod encode;
 pub mod folder;
 mod follow;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod lines;
 pub mod mask;
 pub mod opening;

@@ -90,6 +90,12 @@ impl Script {
                 }
                 before.iter().map(|(n, ran, came)| self.statement(*n, ran, came)).collect()
             }
+            What::Unprepared { prepared, sqlstate, error } => {
+                let known = prepared.and_then(|number| self.prepared.get(&number));
+                let text = known.map_or("a statement", |(text, _)| text.as_str());
+                let why = format!("{}: not prepared, error {sqlstate}: {error}", moment(told.at));
+                format!("\n{}{}", comment(&why), comment(text))
+            }
             What::Cancel => comment(&format!("{}: the client cancelled", moment(told.at))),
             What::Countdown { remaining } => {
                 comment(&format!("{}: the client was told that {remaining} s remain", moment(told.at)))

@@ -142,6 +142,7 @@ impl Search {
             What::Prepare { text, .. } => self.look(event.at, "statement", None, text),
             What::Statement { .. } => self.plain(event, "statement", None),
             What::Result { error: Some(_), .. }
+            | What::Unprepared { .. }
             | What::Row { .. }
             | What::Value { .. }
             | What::Copy { .. } => self.plain(event, "result", None),

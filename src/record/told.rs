@@ -54,6 +54,15 @@ pub enum What {
         #[serde(default)]
         parameters: Vec<Value>,
     },
+    /// The target refused to prepare, bind or describe a statement.
+    Unprepared {
+        /// Which prepared one.
+        prepared: Option<u64>,
+        /// The SQLSTATE.
+        sqlstate: String,
+        /// The message.
+        error: String,
+    },
     /// A statement came to its end.
     Result {
         /// The statement's number.

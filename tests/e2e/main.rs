@@ -15,6 +15,7 @@ mod cut;
 mod drivers;
 #[path = "../../src/golden.rs"]
 mod golden;
+mod hostile;
 mod identity;
 mod r#loop;
 mod matrix;

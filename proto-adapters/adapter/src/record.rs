@@ -42,6 +42,16 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         parameters: &'a [Parameter<'a>],
     },
+    /// The target refused to prepare, bind or describe a statement, and no execution of it was under way.
+    Unprepared {
+        /// Which `Prepare`, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prepared: Option<u64>,
+        /// The SQLSTATE of the error.
+        sqlstate: &'a str,
+        /// The message of the error.
+        error: &'a str,
+    },
     /// A statement came to its end.
     Result {
         /// The statement's number.

@@ -12,6 +12,8 @@ mod binding;
 mod cancel;
 mod client;
 mod codec;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod goodbye;
 mod limit;
 mod relay;

@@ -15,6 +15,8 @@ mod allow;
 mod channel;
 mod client;
 mod flow;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod leash;
 mod session;
 pub mod sftp;

@@ -14,12 +14,20 @@ async fn told(world: &World, erin: &Person, grant: &Value) -> Vec<String> {
     let (text, events) = events(erin, ended["session"].as_str().unwrap()).await;
     let of = |kind: &str| events.iter().filter(|event| event["kind"] == kind).cloned().collect::<Vec<_>>();
     let (prepared, results, rows) = (of("prepare"), of("result"), of("row"));
-    let plain = |value: &Value| value.as_object().map_or_else(|| value.to_string(), |members| members.values().next().unwrap().to_string());
-    let list = |values: &Value| values.as_array().into_iter().flatten().map(plain).collect::<Vec<_>>().join(",");
+    let plain = |value: &Value| {
+        value
+            .as_object()
+            .map_or_else(|| value.to_string(), |members| members.values().next().unwrap().to_string())
+    };
+    let list =
+        |values: &Value| values.as_array().into_iter().flatten().map(plain).collect::<Vec<_>>().join(",");
     let line = |statement: Value| {
         let text = match statement["text"].as_str() {
             Some(text) => text.to_owned(),
-            None => prepared.iter().find(|event| event["prepared"] == statement["prepared"]).unwrap()["text"].as_str().unwrap().to_owned(),
+            None => prepared.iter().find(|event| event["prepared"] == statement["prepared"]).unwrap()["text"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
         };
         let mine = |event: &&Value| event["n"] == statement["n"];
         let came: Vec<_> = results
@@ -29,7 +37,12 @@ async fn told(world: &World, erin: &Person, grant: &Value) -> Vec<String> {
             .collect();
         let got: Vec<_> = rows.iter().filter(mine).map(|event| list(&event["values"])).collect();
         let more = statement["continues"].as_u64().map_or_else(String::new, |n| format!(" (more of {n})"));
-        format!("{text} [{}]{more} -> {} [{}]", list(&statement["parameters"]), came.join("; "), got.join(" | "))
+        format!(
+            "{text} [{}]{more} -> {} [{}]",
+            list(&statement["parameters"]),
+            came.join("; "),
+            got.join(" | ")
+        )
     };
     let told: Vec<_> = of("statement").into_iter().map(line).collect();
     // Nobody is given what belongs to another: there are no results but those of statements.
@@ -55,9 +68,12 @@ async fn each_result_of_a_pipeline_belongs_to_its_own_statement() {
     let run = |n: i32| [bind("", "s", &[Some(&number(n))], 1, 1), execute("", 0)].concat();
 
     // One named statement many times, in one breath, in binary.
-    let asked = [parse("s", "select 10 / $1", &[23]), describe(b'S', "s"), run(5), run(2), SYNC.to_vec()].concat();
+    let asked =
+        [parse("s", "select 10 / $1", &[23]), describe(b'S', "s"), run(5), run(2), SYNC.to_vec()].concat();
     // An error in the middle, and what is skipped for it; then what runs again.
-    let failing = [run(1), run(0), run(3), parse("s2", "select 'skipped'", &[]), SYNC.to_vec(), run(10), SYNC.to_vec()].concat();
+    let failing =
+        [run(1), run(0), run(3), parse("s2", "select 'skipped'", &[]), SYNC.to_vec(), run(10), SYNC.to_vec()]
+            .concat();
     wire.send(&[asked, failing].concat()).await.unwrap();
     syncs(&mut wire, 3).await;
 
@@ -65,6 +81,7 @@ async fn each_result_of_a_pipeline_belongs_to_its_own_statement() {
     let renamed = [
         close(b'S', "s"),
         parse("s", "select 'other' where $1 > 0", &[23]),
+        describe(b'S', "s"),
         run(1),
         parse("", "select 'a'", &[]),
         bind("", "", &[], 0, 0),
@@ -96,7 +113,9 @@ async fn each_result_of_a_pipeline_belongs_to_its_own_statement() {
     wire.send(&pieces.concat()).await.unwrap();
     wire.until(b's').await.unwrap();
     wire.until(b's').await.unwrap();
-    wire.send(&[execute("p", 2), execute("q", 0), close(b'P', "p"), SYNC.to_vec(), query("commit")].concat()).await.unwrap();
+    wire.send(&[execute("p", 2), execute("q", 0), close(b'P', "p"), SYNC.to_vec(), query("commit")].concat())
+        .await
+        .unwrap();
     syncs(&mut wire, 2).await;
 
     // COPY in the extended protocol, its data and the next statement sent along; an empty query; a call by number.
@@ -113,7 +132,11 @@ async fn each_result_of_a_pipeline_belongs_to_its_own_statement() {
         query("select sum(a) from t; select 'two'"),
         query(""),
         // float8(int8), pg_proc's 482.
-        message(b'F', &[&482_u32.to_be_bytes()[..], &[0, 1, 0, 1, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0]].concat()),
+        message(
+            b'F',
+            &[&482_u32.to_be_bytes()[..], &[0, 1, 0, 1, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 42, 0, 0]]
+                .concat(),
+        ),
     ];
     wire.send(&copy.concat()).await.unwrap();
     syncs(&mut wire, 4).await;
@@ -122,8 +145,9 @@ async fn each_result_of_a_pipeline_belongs_to_its_own_statement() {
     wire.send(&query("prepare by_sql as select 'sql'; begin; declare c cursor for select 7")).await.unwrap();
     syncs(&mut wire, 1).await;
     let by_sql = [bind("", "by_sql", &[], 0, 0), execute("", 0), execute("c", 0), SYNC.to_vec()];
-    wire.send(&[by_sql.concat(), b"X\0\0\0\x04".to_vec()].concat()).await.unwrap();
+    wire.send(&by_sql.concat()).await.unwrap();
     syncs(&mut wire, 1).await;
+    wire.send(b"X\0\0\0\x04").await.unwrap();
 
     assert_eq!(
         told(&world, &erin, &grant).await,

@@ -23,7 +23,8 @@ pub fn parse(name: &str, sql: &str, types: &[u32]) -> Vec<u8> {
 
 /// Bind, all values in one format, all results in another (0 text, 1 binary).
 pub fn bind(portal: &str, statement: &str, values: &[Option<&[u8]>], format: u8, results: u8) -> Vec<u8> {
-    let mut body = [text(portal), text(statement), vec![0, 1, 0, format], count(values.len()).to_vec()].concat();
+    let mut body =
+        [text(portal), text(statement), vec![0, 1, 0, format], count(values.len()).to_vec()].concat();
     for value in values {
         let length = value.map_or(-1, |value| i32::try_from(value.len()).unwrap());
         body.extend(length.to_be_bytes());

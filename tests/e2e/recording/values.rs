@@ -16,7 +16,10 @@ const COMMON: &[(&str, &[&str])] = &[
     ("oid", &["4294967295"]),
     ("float4", &["0.1", "1e30", "-1.5", "NaN", "Infinity"]),
     ("float8", &["0.1", "1e300", "5e-324", "-Infinity", "NaN"]),
-    ("numeric", &["0", "0.000", "-12345678901234567890.123456789", "1e-30", "1e100", "10000", "99990000.0001", "NaN"]),
+    (
+        "numeric",
+        &["0", "0.000", "-12345678901234567890.123456789", "1e-30", "1e100", "10000", "99990000.0001", "NaN"],
+    ),
     ("text", &["ünï ''x'' \\ \n", ""]),
     ("varchar", &["ab"]),
     ("char(5)", &["ab"]),
@@ -26,10 +29,24 @@ const COMMON: &[(&str, &[&str])] = &[
     ("uuid", &["00112233-4455-6677-8899-aabbccddeeff"]),
     ("json", &["{\"a\": [1]}"]),
     ("jsonb", &["{\"a\": [1]}"]),
-    ("date", &["2026-11-22", "0044-03-15 BC", "infinity", "-infinity", "5874897-12-31", "4713-01-01 BC", "2000-02-29"]),
+    (
+        "date",
+        &[
+            "2026-11-22",
+            "0044-03-15 BC",
+            "infinity",
+            "-infinity",
+            "5874897-12-31",
+            "4713-01-01 BC",
+            "2000-02-29",
+        ],
+    ),
     ("time", &["00:00", "23:59:59.999999", "24:00", "04:05:06.7"]),
     ("timetz", &["12:00:00.5+05:30", "12:00-08", "01:02:03+00:00:07"]),
-    ("timestamp", &["2026-11-22 06:40:00.12", "294276-12-31 23:59:59.999999", "4713-01-01 00:00 BC", "infinity"]),
+    (
+        "timestamp",
+        &["2026-11-22 06:40:00.12", "294276-12-31 23:59:59.999999", "4713-01-01 00:00 BC", "infinity"],
+    ),
     ("timestamptz", &["2026-11-22 06:40:00.12+02", "0001-01-01 00:00+00 BC", "-infinity"]),
     (
         "interval",
@@ -68,8 +85,13 @@ const OTHERS: &[(&str, &str)] =
 
 /// The only value of the only row.
 async fn one(wire: &mut Wire, sql: &str, types: &[u32], values: &[Option<&[u8]>], results: u8) -> Vec<u8> {
-    let parts =
-        [parse("", sql, types), bind("", "", values, 1, results), describe(b'P', ""), execute("", 0), SYNC.to_vec()];
+    let parts = [
+        parse("", sql, types),
+        bind("", "", values, 1, results),
+        describe(b'P', ""),
+        execute("", 0),
+        SYNC.to_vec(),
+    ];
     wire.send(&parts.concat()).await.unwrap();
     let heard = wire.until(b'Z').await.unwrap();
     let row = heard.iter().find(|message| message.tag == b'D').unwrap_or_else(|| panic!("{sql}: {heard:?}"));
@@ -94,7 +116,10 @@ fn words(value: &Value) -> String {
 
 fn same(recorded: &str, expected: &str) -> bool {
     let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
-    recorded == expected || (number(recorded).is_some() && number(recorded) == number(expected) && !expected.contains('.') | recorded.contains('.') | recorded.contains('e'))
+    recorded == expected
+        || (number(recorded).is_some()
+            && number(recorded) == number(expected)
+            && !expected.contains('.') | recorded.contains('.') | recorded.contains('e'))
 }
 
 #[tokio::test]
@@ -144,6 +169,7 @@ async fn values_in_binary_are_recorded_as_the_server_writes_them() {
     }
     let columns = events.iter().find(|event| event["columns"][0]["name"] == "the_value").unwrap();
     assert_eq!(columns["columns"][0]["type"], "bool");
-    let prepared = events.iter().find(|event| event["kind"] == "prepare" && event["types"].is_array()).unwrap();
+    let prepared =
+        events.iter().find(|event| event["kind"] == "prepare" && event["types"].is_array()).unwrap();
     assert_eq!(prepared["types"][0], "bool");
 }

@@ -9,6 +9,8 @@ mod bell;
 mod buffer;
 mod expect;
 mod fault;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod inject;
 mod names;
 mod pump;

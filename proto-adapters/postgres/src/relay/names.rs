@@ -30,6 +30,15 @@ pub fn significant(name: &[u8]) -> &[u8] {
     name.get(..SIGNIFICANT).unwrap_or(name)
 }
 
+/// Whether this SQL may make a statement's name stand for another one. Where it is hidden in a function, nobody can tell.
+pub fn renames(text: &[u8]) -> bool {
+    [&b"prepare"[..], b"deallocate", b"discard"].iter().any(|word| {
+        let (first, length) = (word.first().copied().unwrap_or_default(), word.len());
+        memchr::memchr2_iter(first, first.to_ascii_uppercase(), text)
+            .any(|at| text.get(at..at + length).is_some_and(|found| found.eq_ignore_ascii_case(word)))
+    })
+}
+
 /// How much is remembered of descriptions.
 #[derive(Clone, Debug, Default)]
 pub struct Room(Arc<AtomicUsize>);
@@ -69,6 +78,8 @@ impl Drop for Kept {
 pub struct Prepared {
     /// Its number in the recording.
     pub number: u64,
+    /// Its text may make names stand for other statements.
+    pub renames: bool,
     /// The OIDs of its parameters' types, as far as the client said.
     pub declared: Option<Kept>,
     /// The same, as the server said.
@@ -79,8 +90,8 @@ pub struct Prepared {
 
 impl Prepared {
     /// One of which nothing but this is known yet.
-    pub const fn new(number: u64, declared: Option<Kept>) -> Self {
-        Self { number, declared, described: OnceLock::new(), columns: OnceLock::new() }
+    pub const fn new(number: u64, renames: bool, declared: Option<Kept>) -> Self {
+        Self { number, renames, declared, described: OnceLock::new(), columns: OnceLock::new() }
     }
 
     /// The types of its parameters, as far as known.

@@ -91,22 +91,45 @@ impl Statements {
             }
             // What the implicit commit found: it belongs to the statement before.
             Some(Expect::Sync) => {
-                let sent = Sent { n: self.last, at: self.now };
+                let sent = Sent { n: self.last, at: self.now, prepared: None, renames: false };
                 if self.last > 0 { self.result(sent, "", error) } else { Ok(()) }
             }
             Some(_) => {
                 let failed = self.expected.pop_if(|_| true);
                 if let Some(Expect::Execute(sent, _)) = failed {
                     self.result(sent, "", error)?;
-                    return self.skip_to_sync(None);
+                    return self.skip_to_sync(None, None);
                 }
-                self.skip_to_sync(failed)
+                let about = failed.as_ref().and_then(|failed| self.prepared_by(failed));
+                self.skip_to_sync(failed, Some((about, &told.code, &told.message)))
             }
         }
     }
 
+    /// The number of the prepared statement that a message other than Execute is about.
+    fn prepared_by(&self, expect: &Expect) -> Option<u64> {
+        match expect {
+            Expect::Parse(_, _, number) => Some(*number),
+            Expect::Bind(_, _, number) => *number,
+            Expect::DescribeStatement(prepared) => prepared.as_ref().map(|prepared| prepared.number),
+            // A portal's Describe is followed by its Execute.
+            Expect::DescribePortal(_) => self.expected.next_prepared(),
+            _ => None,
+        }
+    }
+
+    /// What was to be executed could not even be prepared, bound or described.
+    fn unprepared(&mut self, about: Option<u64>, code: &str, message: &str) -> Result<(), Fault> {
+        self.recorder.append(&Event::Unprepared { prepared: about, sqlstate: code, error: message })?;
+        Ok(())
+    }
+
     /// The target skips everything behind `failed`, up to the next Sync.
-    fn skip_to_sync(&mut self, failed: Option<Expect>) -> Result<(), Fault> {
+    fn skip_to_sync(
+        &mut self,
+        failed: Option<Expect>,
+        error: Option<(Option<u64>, &str, &str)>,
+    ) -> Result<(), Fault> {
         let mut skipped: Vec<_> = failed.into_iter().collect();
         while let Some(expect) = self.expected.pop_if(|expect| !matches!(expect, Expect::Sync)) {
             skipped.push(expect);
@@ -122,17 +145,25 @@ impl Statements {
                 _ => {}
             }
         }
-        sent.into_iter().rev().try_for_each(|statement| self.not_run(statement))
+        let mut sent = sent.into_iter().rev().peekable();
+        if let Some((about, code, message)) = error {
+            // It failed as that statement, if it was sent along.
+            match sent.next_if(|first| about.is_some() && first.prepared == about) {
+                Some(first) => self.result(first, "", Some((code, message)))?,
+                None => self.unprepared(about, code, message)?,
+            }
+        }
+        sent.try_for_each(|statement| self.not_run(statement))
     }
 
     /// Takes back what was noted when the message was forwarded.
     fn undo(&mut self, expect: Expect) -> Result<Expect, Fault> {
         match expect {
-            Expect::Parse(name, before) | Expect::CloseStatement(name, before) => {
+            Expect::Parse(name, before, _) | Expect::CloseStatement(name, before) => {
                 self.names.set_statement(&name, before)?;
                 Ok(Expect::CopyEnd)
             }
-            Expect::Bind(name, before) | Expect::ClosePortal(name, before) => {
+            Expect::Bind(name, before, _) | Expect::ClosePortal(name, before) => {
                 self.names.set_portal(&name, before)?;
                 Ok(Expect::CopyEnd)
             }

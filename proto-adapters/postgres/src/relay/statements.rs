@@ -5,7 +5,7 @@
 
 use super::expect::{Expect, Expected, Sent};
 use super::fault::Fault;
-use super::names::{Bound, Names, Portal, Prepared, Room, Shape, significant};
+use super::names::{Bound, Names, Portal, Prepared, Room, Shape, renames, significant};
 use super::pump::{Inspector, Look, Verdict};
 use super::rows::Rows;
 use super::values::{self, Decoder};
@@ -97,11 +97,11 @@ impl Statements {
 
     fn statement(&mut self) -> Sent {
         self.last += 1;
-        Sent { n: self.last, at: self.now }
+        Sent { n: self.last, at: self.now, prepared: None, renames: false }
     }
 
     fn query(&mut self, text: &str) -> Result<Sent, Fault> {
-        let sent = self.statement();
+        let sent = Sent { renames: renames(text.as_bytes()), ..self.statement() };
         let (prepared, continues, parameters) = (None, None, &[]);
         self.recorder.append(&Event::Statement {
             n: sent.n,
@@ -126,9 +126,9 @@ impl Statements {
         })?;
         if !self.skipping {
             let declared = if parse.types.is_empty() { None } else { self.room.keep(parse.types) };
-            let prepared = Arc::new(Prepared::new(number, declared));
+            let prepared = Arc::new(Prepared::new(number, renames(parse.text), declared));
             let before = self.names.set_statement(parse.name, Some(prepared))?;
-            self.expected.push(Expect::Parse(significant(parse.name).into(), before));
+            self.expected.push(Expect::Parse(significant(parse.name).into(), before, number));
         }
         Ok(())
     }
@@ -140,18 +140,21 @@ impl Statements {
             let prepared = prepared.clone();
             Arc::new(Shape { prepared, formats: formats.into(), ..Shape::default() })
         });
+        let number = prepared.as_ref().map(|prepared| prepared.number);
         let bound = Portal { prepared, name, bound, shape, first: None };
         let before = self.names.set_portal(portal, Some(bound))?;
-        self.expected.push(Expect::Bind(significant(portal).into(), before));
+        self.expected.push(Expect::Bind(significant(portal).into(), before, number));
         Ok(())
     }
 
     fn execute(&mut self, name: &[u8]) -> Result<(), Fault> {
-        let sent = self.statement();
+        let mut sent = self.statement();
         let continues = if self.skipping { None } else { self.names.executes(name, sent.n) };
         let Self { names, decoder, recorder, policy, .. } = self;
         let portal = names.portal(name);
         let prepared = portal.and_then(|portal| portal.prepared.as_ref());
+        sent.prepared = prepared.map(|prepared| prepared.number);
+        sent.renames = prepared.is_some_and(|prepared| prepared.renames);
         // A name that did not come by Parse: SQL's PREPARE made it, or it does not exist.
         let text = match (prepared, portal) {
             (Some(_), _) => None,
@@ -163,7 +166,7 @@ impl Statements {
             recorder.append(&Event::Statement {
                 n: sent.n,
                 text: text.as_deref(),
-                prepared: prepared.map(|prepared| prepared.number),
+                prepared: sent.prepared,
                 continues,
                 parameters,
             })
@@ -310,6 +313,9 @@ impl Inspector for FromClient<'_> {
             frontend::BIND => {
                 let Bind { portal, statement, values, results } = Bind::read(body)?;
                 if !statements.skipping {
+                    if statements.expected.may_rename(significant(statement)) {
+                        return Ok(Verdict::Later);
+                    }
                     let bound = statements.keep(&values);
                     statements.bind(portal, statement, bound, results)?;
                 }
@@ -340,6 +346,9 @@ impl Inspector for FromClient<'_> {
             let mut cursor = Cursor::new(beginning);
             let (portal, statement) = (cursor.string()?, cursor.string()?);
             if !statements.skipping {
+                if statements.expected.may_rename(significant(statement)) {
+                    return Ok(Verdict::Later);
+                }
                 statements.bind(portal, statement, Bound::Large(body), &[])?;
             }
         } else {

@@ -19,8 +19,8 @@ pub type Value<'a> = (u32, bool, Option<&'a [u8]>);
 pub struct Decoder {
     /// What had to be put into words.
     text: String,
-    /// Where each of that ends; where it does not grow, the bytes made no sense.
-    ends: Vec<usize>,
+    /// Where each of that ends; none where the bytes made no sense.
+    ends: Vec<Option<usize>>,
 }
 
 impl Decoder {
@@ -41,15 +41,15 @@ impl Decoder {
                 if let Some(bytes) = bytes
                     && is_worded(oid, binary, bytes)
                 {
-                    let _ = value::write(oid, bytes, &mut self.text);
-                    self.ends.push(self.text.len());
+                    let written = value::write(oid, bytes, &mut self.text);
+                    self.ends.push(written.map(|()| self.text.len()));
                 }
             }
         }
         let (mut ends, mut from) = (self.ends.iter(), 0);
         let mut worded = || {
-            let to = ends.next().copied().unwrap_or(from);
-            self.text.get(std::mem::replace(&mut from, to)..to).unwrap_or_default()
+            let to = ends.next().copied().flatten()?;
+            self.text.get(std::mem::replace(&mut from, to)..to)
         };
         let mut values = values.map(|(oid, binary, bytes)| shown(oid, binary, bytes, policy, &mut worded));
         let mut few = [Parameter::Null; FEW];
@@ -129,7 +129,7 @@ fn shown<'a>(
     binary: bool,
     bytes: Option<&'a [u8]>,
     policy: ParameterPolicy,
-    worded: &mut impl FnMut() -> &'a str,
+    worded: &mut impl FnMut() -> Option<&'a str>,
 ) -> Parameter<'a> {
     let Some(bytes) = bytes else { return Parameter::Null };
     if policy == ParameterPolicy::Types {
@@ -143,9 +143,9 @@ fn shown<'a>(
     }
     if is_worded(oid, binary, bytes) {
         return match worded() {
-            "" => Parameter::Hex(Hex(bytes)),
-            number if oid == FLOAT4 => float(number.parse().unwrap_or(f64::NAN)),
-            text => Parameter::Text(text),
+            None => Parameter::Hex(Hex(bytes)),
+            Some(number) if oid == FLOAT4 => float(number.parse().unwrap_or(f64::NAN)),
+            Some(text) => Parameter::Text(text),
         };
     }
     match (value::of(oid), bytes) {

@@ -1,6 +1,6 @@
 //! Each result goes to its own statement, and a name stands for what the target takes it for.
 
-use super::scene::{scene, with};
+use super::scene::{Scene, scene, with};
 use crate::codec::frame::Head;
 use crate::codec::{backend, frontend};
 use crate::relay::fault::Fault;
@@ -41,6 +41,23 @@ fn what_an_error_skips_is_said_not_to_have_run() {
     assert_eq!(scene.statements.outstanding(), (None, false));
 }
 
+/// A constant division by zero fails at the Bind, a slip of the pen at the Parse.
+#[test]
+fn an_error_before_the_execute_is_that_of_its_statement() {
+    for answers in ["EZ", "1EZ", "12EZ"] {
+        let mut scene = scene();
+        scene.parse("", "select 1/0").bind("", "").client(frontend::DESCRIBE, b"P\0").execute("");
+        scene.parse("", "b").bind("", "").execute("").sync().answers(answers);
+        assert_eq!(scene.results(), [failed(1), not_run(2)], "{answers}");
+    }
+    // Nothing of it was executed, and what is executed behind it is another one.
+    let mut scene = scene();
+    scene.parse("a", "select 1/0").parse("", "b").bind("", "").execute("").sync().answers("EZ");
+    assert_eq!(scene.results(), [not_run(1)]);
+    let told = &scene.sink.of_kind("unprepared")[0];
+    assert_eq!((&told["prepared"], &told["sqlstate"]), (&json!(1), &json!("23505")));
+}
+
 #[test]
 fn what_is_sent_after_an_error_and_before_its_sync_does_not_run() {
     let mut scene = scene();
@@ -71,6 +88,41 @@ fn a_skipped_parse_leaves_its_name_with_what_it_stood_for() {
         scene.bind("", name).execute("");
         assert_eq!(scene.last(), 1, "{name:?}");
     }
+}
+
+/// Else a recording would say `select` where the server runs the `delete`.
+#[test]
+fn a_bind_waits_where_its_name_depends_on_an_answer() {
+    let bind = |name: &str| format!("\0{name}\0\0\0\0\0\0\0").into_bytes();
+    let later = |scene: &mut Scene, name: &str| {
+        FromClient(&mut scene.statements).message(frontend::BIND, &bind(name))
+    };
+    // Refused, because the name is taken; skipped, with the Close before it; renamed by SQL.
+    for way in 0..3 {
+        let mut scene = scene();
+        scene.parse("s", "delete from t").sync().answers("1Z");
+        match way {
+            0 => scene.parse("s", "select 1").sync(),
+            1 => scene.bind("", "none").client(frontend::CLOSE, b"Ss\0").parse("s", "select 1").sync(),
+            _ => scene.query("deallocate s; Prepare s as select 1"),
+        };
+        assert_eq!(later(&mut scene, "s"), Ok(Verdict::Later), "{way}");
+        if way == 2 {
+            scene.answers("CCZ");
+        } else {
+            // Others need not wait.
+            scene.bind("", "other").answers("EZE").sync().answers("Z");
+        }
+        scene.bind("", "s").execute("");
+        assert_eq!(scene.last(), 1, "{way}");
+    }
+    // What is skipped together with its Parse need not wait either, nor what has no other to be taken for.
+    let mut scene = scene();
+    for text in ["a", "b"] {
+        scene.parse("", text).bind("", "").execute("").sync();
+    }
+    scene.parse("new", "c").sync().bind("", "new");
+    assert_eq!(later(&mut scene, ""), Ok(Verdict::Later), "the unnamed one was another before");
 }
 
 #[test]

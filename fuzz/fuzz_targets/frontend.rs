@@ -1,0 +1,7 @@
+//! See `curfew_postgres::fuzz::frontend`.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| curfew_postgres::fuzz::frontend(input));

@@ -1,0 +1,7 @@
+//! See `curfew::record::fuzz::masking`.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| curfew::record::fuzz::masking(input));
