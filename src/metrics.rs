@@ -157,7 +157,7 @@ impl Metrics {
         for outcome in ["sent", "none"] {
             self.goodbyes.with_label_values(&[outcome]);
         }
-        for method in ["browser", "link", "loopback", "device", "certificate"] {
+        for method in ["browser", "link", "loopback", "device", "certificate", "token"] {
             for outcome in ["ok", "refused"] {
                 self.signins.with_label_values(&[method, outcome]);
             }

@@ -12,12 +12,14 @@ use super::page::{Page, PageError, Shell};
 use super::problem::Problem;
 use super::who::{Browser, SentForm};
 use crate::app::App;
-use crate::identity::oauth::DeviceError;
+use crate::identity::Method;
+use crate::identity::oauth::{Agreed, DeviceError};
 
 enum Step {
     Code { wrong: Option<String> },
-    Consent { code: String, client: IpAddr },
+    Consent { code: String, client: IpAddr, name: Option<String> },
     Digits { digits: String },
+    Done,
     Refused,
 }
 
@@ -59,11 +61,18 @@ pub(super) async fn answer(
     let Typed { action, code } = fields;
     let step = match action.as_str() {
         "find" => {
-            app.identities.find_device(&code).await.map(|(code, client)| Step::Consent { code, client })
+            let found = app.identities.find_device(&code, browser.address).await;
+            found.map(|found| Step::Consent {
+                code: found.user_code,
+                client: found.address,
+                name: found.client,
+            })
         }
-        "yes" => {
-            app.identities.agree_to_device(&browser.viewer, &code).await.map(|digits| Step::Digits { digits })
-        }
+        "yes" => match app.identities.agree_to_device(&browser.viewer, &code, browser.address).await {
+            Ok(Agreed::Digits(digits)) => Ok(Step::Digits { digits }),
+            Ok(Agreed::Done) => Ok(Step::Done),
+            Err(why) => Err(why),
+        },
         "no" => app.identities.deny_device(&code).await.map(|()| Step::Refused),
         _ => {
             return Err(PageError::from(Problem::bad_request("This page has no such button."))
@@ -74,6 +83,16 @@ pub(super) async fn answer(
         Ok(step) => step,
         Err(why @ DeviceError::NoSuchCode) => {
             Step::Code { wrong: Some(format!("{}.", super::sentence(&why.to_string()))) }
+        }
+        Err(why @ DeviceError::WrongAddress { .. }) => {
+            let around = browser.shell("");
+            let told = app.identities.refused(browser.actor(), Method::Device, &why.to_string()).await;
+            told.map_err(|error| PageError::from(Problem::from(error)).within(&around))?;
+            let problem = Problem::forbidden(format!("{}.", super::sentence(&why.to_string()))).hint(
+                "Open this page in a browser on the machine or network where the program runs. If somebody sent you \
+                 the code, don't: whoever gets you to agree to it has your access.",
+            );
+            return Err(PageError::from(problem).within(&around));
         }
         Err(DeviceError::Store(error)) => {
             return Err(PageError::from(Problem::from(error)).within(&browser.shell("")));

@@ -45,6 +45,7 @@ pub fn router(app: App) -> Router {
         .route("/oidc/callback/{provider}", get(signin::back).post(signin::back_by_form))
         .route("/signout", post(signin::out))
         .route("/.well-known/oauth-authorization-server", get(oauth::metadata))
+        .route("/.well-known/openid-configuration", get(oauth::metadata))
         .route("/oauth/authorize", get(oauth::authorize).post(oauth::consent))
         .route("/oauth/token", post(oauth::token))
         .route("/oauth/device_authorization", post(oauth::device))

@@ -15,14 +15,18 @@ use super::page::{Page, PageError, Shell};
 use super::problem::Problem;
 use super::who::{Browser, SentForm};
 use crate::app::App;
-use crate::identity::actor;
 use crate::identity::oauth::{
     CLIENT_ID, DEVICE_SECONDS, Granted, POLL_SECONDS, TokenError, Wanted, WantedError,
 };
+use crate::identity::{TokenKind, actor};
+
+/// What the tokens of Postgres clients are for: all of them, so whatever they ask for, they get this.
+const SCOPE: &str = "postgres";
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// GET /.well-known/oauth-authorization-server (RFC 8414)
+/// GET /.well-known/oauth-authorization-server and /.well-known/openid-configuration (RFC 8414). Curfew vouches for
+/// nobody towards others, so there is no more of OpenID here than the place where libpq 18 looks by RFC 7628.
 pub(super) async fn metadata(State(app): State<App>) -> Json<Value> {
     let at = |path: &str| app.site.absolute(path);
     Json(json!({
@@ -34,6 +38,7 @@ pub(super) async fn metadata(State(app): State<App>) -> Json<Value> {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", DEVICE_GRANT],
+        "scopes_supported": [SCOPE],
         "code_challenge_methods_supported": ["S256"],
         "token_endpoint_auth_methods_supported": ["none"],
         "authorization_response_iss_parameter_supported": true,
@@ -153,23 +158,30 @@ pub(super) async fn token(
     ClientAddress(client): ClientAddress,
     Form(form): Form<TokenForm>,
 ) -> Response {
-    if form.client_id != CLIENT_ID {
-        return error("invalid_client", "there is no such client");
-    }
+    let (ours, digits) = (form.client_id == CLIENT_ID, form.digits.as_deref());
     let granted = match form.grant_type.as_str() {
-        "authorization_code" => {
+        "authorization_code" if ours => {
             app.identities.redeem_code(&form.code, &form.redirect_uri, &form.code_verifier, client).await
         }
-        DEVICE_GRANT => app.identities.redeem_device(&form.device_code, form.digits.as_deref(), client).await,
+        DEVICE_GRANT => {
+            app.identities.redeem_device(&form.device_code, &form.client_id, digits, client).await
+        }
+        "authorization_code" => return error("invalid_client", "there is no such client"),
         _ => return error("unsupported_grant_type", "only authorization_code and device_code are known"),
     };
     match granted {
-        Ok(Granted { token, seconds }) => Json(json!({
-            "access_token": token.reveal(),
-            "token_type": "Bearer",
-            "expires_in": seconds,
-        }))
-        .into_response(),
+        Ok(Granted { token, seconds }) => {
+            let mut answer = json!({
+                "access_token": token.reveal(),
+                "token_type": "Bearer",
+                "expires_in": seconds,
+            });
+            if token.kind() == TokenKind::Postgres {
+                // It may have asked for another (RFC 6749, 5.1).
+                answer["scope"] = SCOPE.into();
+            }
+            Json(answer).into_response()
+        }
         Err(refused) => refusal(refused),
     }
 }
@@ -188,10 +200,7 @@ pub(super) async fn device(
     ClientAddress(client): ClientAddress,
     Form(form): Form<DeviceForm>,
 ) -> Response {
-    if form.client_id != CLIENT_ID {
-        return error("invalid_client", "there is no such client");
-    }
-    match app.identities.start_device(client).await {
+    match app.identities.start_device(&form.client_id, client).await {
         Ok(start) => Json(json!({
             "device_code": start.device_code,
             "user_code": start.user_code,

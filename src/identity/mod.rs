@@ -3,6 +3,7 @@
 //! Owns the relying party of OIDC, sign-in links, tokens, client certificates, and the small authorization server
 //! for Curfew's own clients. It never decides what an identity may reach: contracts do.
 
+mod bearer;
 mod certificate;
 mod credential;
 mod ending;

@@ -30,6 +30,8 @@ pub struct Identities {
     pub(super) certificate: SignedDuration,
     /// The key of the decoys of credentials that there are not.
     pub(super) decoys: [u8; 32],
+    /// Where the browser may be that signs in a client which can't ask for digits.
+    pub(super) addresses: config::LinkAddresses,
     lifetime: SignedDuration,
     roles: config::Roles,
 }
@@ -80,8 +82,8 @@ impl Identities {
         let clock = store.clock().clone();
         let lifetime = signed(signin.lifetime);
         let decoys = super::credential::decoys(&authority.key_pem());
-        let certificate = signed(signin.certificate);
-        Self { store, clock, authority, ssh, certificate, decoys, lifetime, roles }
+        let (certificate, addresses) = (signed(signin.certificate), signin.link_addresses.clone());
+        Self { store, clock, authority, ssh, certificate, decoys, addresses, lifetime, roles }
     }
 
     /// Who holds this token; it is good for one kind of place only.
@@ -151,7 +153,7 @@ impl Identities {
         tx.signin_started(&signin).await?;
         tx.audit(&actor.did(started(&signin))).await?;
         let token = Token::random(TokenKind::Browser);
-        tx.token_made(&token.hashed(), token.kind(), &signin.id, now).await?;
+        tx.token_made(&token.hashed(), token.kind(), &signin.id, None, now).await?;
         tx.commit().await?;
         Ok((self.view(Standing { identity: record.identity, signin, disabled: false }), token))
     }

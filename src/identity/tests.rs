@@ -51,7 +51,7 @@ pub(crate) async fn api_token(identities: &Identities, browser: &Viewer) -> Toke
     let standing = identities.descend(&mut tx, &browser.signin.id, Method::Loopback, None).await.unwrap();
     let token = Token::random(TokenKind::Api);
     let now = identities.now();
-    tx.token_made(&token.hashed(), token.kind(), &standing.signin.id, now).await.unwrap();
+    tx.token_made(&token.hashed(), token.kind(), &standing.signin.id, None, now).await.unwrap();
     tx.commit().await.unwrap();
     token
 }

@@ -17,6 +17,8 @@ pub enum TokenKind {
     Browser,
     /// In `Authorization: Bearer`, by `curfew` and scripts.
     Api,
+    /// In the sign-in of a Postgres client, and nowhere else.
+    Postgres,
 }
 
 impl TokenKind {
@@ -25,6 +27,7 @@ impl TokenKind {
         match self {
             Self::Browser => "browser",
             Self::Api => "api",
+            Self::Postgres => "postgres",
         }
     }
 
@@ -33,6 +36,7 @@ impl TokenKind {
         match self {
             Self::Browser => "cfwb_",
             Self::Api => "cfwa_",
+            Self::Postgres => "cfwp_",
         }
     }
 }
@@ -122,9 +126,12 @@ mod tests {
 
     #[test]
     fn teleport_13_4_0_one_kind_of_token_is_not_the_other() {
+        let kinds = [TokenKind::Browser, TokenKind::Api, TokenKind::Postgres];
+        for (made, read) in kinds.iter().flat_map(|made| kinds.map(|read| (*made, read))) {
+            let token = Token::random(made);
+            assert_eq!(Token::parse(token.reveal(), read).is_some(), made == read, "{made:?} {read:?}");
+        }
         let token = Token::random(TokenKind::Browser);
-        assert!(Token::parse(token.reveal(), TokenKind::Browser).is_some());
-        assert!(Token::parse(token.reveal(), TokenKind::Api).is_none());
         for wrong in ["", "cfwb_", "cfwb_AAAA", &token.reveal()[1..], &format!("{}A", token.reveal())] {
             assert!(Token::parse(wrong, TokenKind::Browser).is_none(), "{wrong}");
         }

@@ -1,6 +1,7 @@
 //! Binds every port before anything is served, says where they are, and starts the accept loops.
 
 use super::services::{Adapted, Http};
+use crate::api::site::Site;
 use crate::config::{Config, ListenTls, Plaintext};
 use crate::keys::SshKeys;
 use crate::listen::{self, Rules, Service};
@@ -53,6 +54,7 @@ impl Listeners {
     /// The first that can't be bound, or whose certificate can't be read.
     pub async fn bind(
         config: &Config,
+        site: &Site,
         authority: &Arc<Authority>,
         ssh: &SshKeys,
         clock: &Clock,
@@ -87,7 +89,8 @@ impl Listeners {
         };
         let asks = ClientCertificates::Ask(authority);
         let postgres_tls = tls(&listen.postgres.tls, asks, &["postgresql"])?;
-        let options = Options { plaintext: listen.postgres.plaintext == Plaintext::Allow };
+        let issuer = Some(site.origin());
+        let options = Options { plaintext: listen.postgres.plaintext == Plaintext::Allow, issuer };
         let proxies: Arc<[IpNet]> = config.server.trusted_proxies.clone().into();
         let rules = |proxied: bool| Rules {
             connections: listen.limits.connections,

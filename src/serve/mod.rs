@@ -65,7 +65,7 @@ pub async fn run(config: Config, digest: Digest) -> Result<(), String> {
     let directory = StoreDirectory::new(store.clone(), &config.targets);
     let grants =
         Grants::new(store.clone(), contracts.clone(), Arc::new(directory), config.server.public_url.clone());
-    let listeners = Listeners::bind(&config, &authority, &keys.ssh, &clock).await?;
+    let listeners = Listeners::bind(&config, &site, &authority, &keys.ssh, &clock).await?;
     let identities = Arc::new(Identities::new(
         store.clone(),
         authority.clone(),

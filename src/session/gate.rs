@@ -90,6 +90,7 @@ async fn sign_in(
         Proof::UserCertificate(line) => {
             Some(("certificate", parts.identities.judge_user_certificate(line).await))
         }
+        Proof::Bearer(token) => Some(("token", parts.identities.judge_bearer(token.reveal()).await)),
         Proof::Key(key) => Some(("key", parts.identities.judge_key(&key.fingerprint).await)),
     };
     if let Some((method, judged)) = judged {
@@ -101,6 +102,11 @@ async fn sign_in(
                 info!(%why, method, "a proof was refused");
                 if matches!(proof, Proof::Credential(_) | Proof::WrongSecret(_)) {
                     return Err(no_credential(&why));
+                }
+                if matches!(proof, Proof::Bearer(_)) {
+                    // It is in the middle of its exchange, and knows where to get another.
+                    let hint = "connect again, so that the client gets a new token";
+                    return Err(Refusal::new(RefusalKind::NotSignedIn, why, hint));
                 }
                 if !ask.can_wait {
                     return Err(not_signed_in(parts, &why));

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "identity", include_str!("migrations/0002_identity.sql")),
     (3, "keys", include_str!("migrations/0003_keys.sql")),
     (4, "credentials", include_str!("migrations/0004_credentials.sql")),
+    (5, "postgres tokens", include_str!("migrations/0005_postgres_tokens.sql")),
 ];
 
 /// Brings the store to the newest schema that this binary knows.

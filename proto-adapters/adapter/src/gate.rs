@@ -1,7 +1,8 @@
 //! The gate, as an adapter sees it: sign in, be admitted, or be refused with a sentence.
 
 use crate::{
-    ConnectionId, Identity, Notice, Protocol, ScramVerifier, Session, SigninId, SocketHandle, StartupClock,
+    ConnectionId, Identity, Notice, Protocol, ScramVerifier, Secret, Session, SigninId, SocketHandle,
+    StartupClock,
 };
 use futures_util::future::BoxFuture;
 use rustls::pki_types::CertificateDer;
@@ -78,6 +79,8 @@ pub enum Proof {
     WrongSecret(String),
     /// By a client certificate, whose key the client has proved to hold in TLS. First the end entity.
     Certificate(Vec<CertificateDer<'static>>),
+    /// By a bearer token of Curfew's own (RFC 6750), as its client brought it: nothing about it has been looked at.
+    Bearer(Secret),
 }
 
 /// An identity, with the sign-in that vouches for it.

@@ -25,7 +25,7 @@ mod target;
 mod tests;
 
 use cancel::CancelKeys;
-use client::{Client, Greeting, Left, Parameters, Sentence, credential};
+use client::{Client, Greeting, Left, Parameters, Sentence, credential, oauth};
 use codec::{backend, startup::NEWEST};
 use curfew_adapter::{Adapter, AdapterError, ClientIo, Ended, Gate, Peer, Proof, Protocol};
 use futures_util::future::BoxFuture;
@@ -40,6 +40,9 @@ const ALPN: &[u8] = b"postgresql";
 pub struct Options {
     /// Sessions without TLS are allowed. For loopback and tests.
     pub plaintext: bool,
+    /// The issuer of the tokens that clients may sign in with (RFC 8414), such as `https://gate.example.com`; `None`
+    /// where none may.
+    pub issuer: Option<String>,
 }
 
 /// Speaks Postgres.
@@ -78,7 +81,7 @@ impl PostgresAdapter {
         let minor = startup.minor;
         let certificates = stream.peer_certificates();
         let mut client = Client::new(stream, pending, false);
-        let Parameters { ask, settings, unknown_options } = match client::read_parameters(startup) {
+        let Parameters { ask, settings, unknown_options, by_token } = match client::read_parameters(startup) {
             Ok(parameters) => parameters,
             Err(sentence) => {
                 client.refuse(&sentence).await;
@@ -92,7 +95,7 @@ impl PostgresAdapter {
         }
         let startup = gate.connection().startup.clone();
         let admitted = async {
-            let by_name = credential::is_name(&ask.account);
+            let by_name = !by_token && credential::is_name(&ask.account);
             let proof = if by_name {
                 match credential::prove(&mut client, &gate, &ask.account).await? {
                     Ok(proof) => proof,
@@ -105,7 +108,12 @@ impl PostgresAdapter {
                 // Whoever is not let in has not been authenticated.
                 client.shows(false);
             }
-            let who = match client.follow(&mut gate.sign_in(proof, &ask), &startup).await? {
+            let signed_in = if by_token {
+                oauth::sign_in(&mut client, &gate, &ask, self.options.issuer.as_deref()).await?
+            } else {
+                client.follow(&mut gate.sign_in(proof, &ask), &startup).await?
+            };
+            let who = match signed_in {
                 Ok(who) => who,
                 Err(sentence) if by_name => return Ok(Err(credential::refused(sentence))),
                 Err(sentence) => return Ok(Err(sentence)),

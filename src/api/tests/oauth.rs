@@ -195,3 +195,84 @@ async fn teleport_13_4_0_a_clients_token_opens_no_page_and_a_browsers_no_client(
     post(&gate, "/oauth/revoke", &[("token", &cookie.value)]).await;
     assert!(gate.app.identities.viewer(&cookie.value, TokenKind::Browser).await.is_ok());
 }
+
+/// What libpq 18 says (oauth-curl.c): a name of the user's choice, the scope that the gate named, and no more.
+#[tokio::test]
+async fn a_postgres_client_is_signed_in_as_libpq_asks() {
+    let gate = Gate::start().await;
+    let browser = Browser::new().unwrap();
+    let mut documents = Vec::new();
+    for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
+        let answer = browser.request(Method::GET, &gate.at(path)).unwrap().send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        documents.push(answer.json::<Value>().await.unwrap());
+    }
+    let [found, other] = &documents[..] else { panic!() };
+    assert_eq!(found, other);
+    // What it demands: the issuer, letter by letter, the two endpoints, and the grant among those that are known.
+    assert_eq!(found["issuer"], gate.url.as_str());
+    let grant = "urn:ietf:params:oauth:grant-type:device_code";
+    assert!(found["grant_types_supported"].as_array().unwrap().contains(&grant.into()));
+    let path = |name: &str| {
+        let url = found[name].as_str().unwrap();
+        url.strip_prefix(gate.url.as_str()).unwrap().to_owned()
+    };
+    let (ask, fetch) = (path("device_authorization_endpoint"), path("token_endpoint"));
+
+    let (status, device) = post(&gate, &ask, &[("scope", "postgres"), ("client_id", "psql")]).await;
+    assert_eq!(status, 200, "{device}");
+    assert!(device["expires_in"].is_u64() && device["interval"].is_u64(), "{device}");
+    let text = |name: &str| device[name].as_str().unwrap().to_owned();
+    let (device_code, user_code, uri) = (text("device_code"), text("user_code"), text("verification_uri"));
+    let poll = [("device_code", device_code.as_str()), ("grant_type", grant), ("client_id", "psql")];
+    for expected in ["authorization_pending", "slow_down"] {
+        let (status, body) = post(&gate, &fetch, &poll).await;
+        assert_eq!((status, body["error"].as_str()), (400, Some(expected)), "{body}");
+        assert!(body["error_description"].is_string());
+    }
+    let page = browser.sign_in(&uri, "alice").await.unwrap();
+    let page = browser.press(&page, "Go on", &[("code", &user_code)]).await.unwrap();
+    for fact in ["calls itself “psql”", "127.0.0.1", "alice@example.com", &user_code] {
+        assert!(page.text().contains(fact), "{fact}: {}", page.text());
+    }
+    let page = browser.press(&page, "Yes, this is me", &[]).await.unwrap();
+    assert!(page.text().contains("Go back to your program"), "{}", page.text());
+    assert!(!page.body.contains("id=\"digits\""));
+    let (status, body) = post(&gate, &fetch, &poll).await;
+    assert_eq!(
+        (status, body["token_type"].as_str(), body["scope"].as_str()),
+        (200, Some("Bearer"), Some("postgres"))
+    );
+    let token = body["access_token"].as_str().unwrap();
+    let who = gate.app.identities.judge_bearer(token).await.unwrap();
+    assert_eq!(who.identity.email, "alice@example.com");
+    // Good for nothing else.
+    let me = browser.request(Method::GET, &gate.at("/api/v1/me")).unwrap().bearer_auth(token);
+    assert_eq!(me.send().await.unwrap().status().as_u16(), 401);
+    assert_eq!(post(&gate, &fetch, &poll).await.1["error"], "invalid_grant");
+    assert!(!gate.audit().await.contains(token));
+}
+
+#[tokio::test]
+async fn a_postgres_clients_code_is_agreed_to_where_the_client_is() {
+    let gate = Gate::start().await;
+    let name = "<b>psql</b>";
+    let (_, device) = post(&gate, "/oauth/device_authorization", &[("client_id", name)]).await;
+    let (uri, code) = (device["verification_uri"].as_str().unwrap(), device["user_code"].as_str().unwrap());
+    let far = Browser::from("127.0.0.2").unwrap();
+    let page = far.sign_in(uri, "alice").await.unwrap();
+    let page = far.press(&page, "Go on", &[("code", code)]).await.unwrap();
+    assert_eq!(page.status, 403);
+    for fact in ["127.0.0.1", "127.0.0.2", "don't"] {
+        assert!(page.text().contains(fact), "{}", page.text());
+    }
+    let log = gate.audit().await;
+    assert!(log.contains("signin.refused") && log.contains("your browser is at 127.0.0.2"), "{log}");
+    let near = Browser::new().unwrap();
+    let page = near.sign_in(uri, "alice").await.unwrap();
+    let page = near.press(&page, "Go on", &[("code", code)]).await.unwrap();
+    assert!(page.text().contains(name) && !page.body.contains(name), "a name is text, not markup");
+    // Saying no ends it.
+    let page = near.press(&page, "No, it is not", &[]).await.unwrap();
+    assert!(page.text().contains("Refused"), "{}", page.text());
+}

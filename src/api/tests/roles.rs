@@ -43,6 +43,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("GET", "/device", ""),
     ("POST", "/device", "action=find&code=BBBB-BBBB"),
     ("GET", "/.well-known/oauth-authorization-server", ""),
+    ("GET", "/.well-known/openid-configuration", ""),
     ("GET", "/oauth/authorize", ""),
     ("POST", "/oauth/authorize", "action=yes"),
     ("POST", "/oauth/token", "grant_type=authorization_code&code=x&client_id=curfew-cli"),
@@ -255,6 +256,7 @@ async fn jumpserver_cve_2023_42442_a_stranger_gets_nothing_from_any_route() {
         "/readyz",
         "/signin",
         "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
         // A device begins to wait for somebody to sign in; a token that is none is taken back (RFC 7009, 2.2).
         "/oauth/device_authorization",
         "/oauth/revoke",

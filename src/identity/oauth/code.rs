@@ -12,10 +12,10 @@ use super::{Granted, TokenError};
 use crate::audit::Actor;
 use crate::identity::service::Identities;
 use crate::identity::signin::{EndWhy, Method, Viewer};
-use crate::identity::token::{Hashed, random_text};
+use crate::identity::token::{Hashed, TokenKind, random_text};
 use crate::store::{CodeRow, CodeUse, StoreError};
 
-/// The only client: public, without a secret.
+/// The only client that gets codes: public, without a secret.
 pub const CLIENT_ID: &str = "curfew-cli";
 /// How long a code is good.
 const LIFETIME: SignedDuration = SignedDuration::from_secs(60);
@@ -160,7 +160,7 @@ impl Identities {
         if !tx.code_used(&code, &standing.signin.id).await? {
             return Err(TokenError::invalid("the code was used before"));
         }
-        let granted = self.grant(&mut tx, &standing).await?;
+        let granted = self.grant(&mut tx, &standing, TokenKind::Api, None).await?;
         tx.commit().await?;
         Ok(granted)
     }

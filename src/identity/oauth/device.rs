@@ -1,17 +1,19 @@
 //! The device grant: the device shows a code, the browser shows digits, and both must be typed at the other side.
 //!
-//! So a code that an attacker sends around is of no use to him: he never sees the digits.
+//! So a code that an attacker sends around is of no use to him: he never sees the digits. A Postgres client (libpq 18)
+//! can't ask for digits. For it the browser must be where the client is, as for the link that psql shows, and the token
+//! that it gets signs in Postgres clients alone: whoever asks in such a client's name gets nothing else by it.
 
 use std::net::IpAddr;
 
-use curfew_adapter::random_bytes;
+use curfew_adapter::{SigninId, random_bytes};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Granted, TokenError};
+use super::{CLIENT_ID, Granted, TokenError};
 use crate::identity::service::Identities;
 use crate::identity::signin::{Method, Viewer};
-use crate::identity::token::{Hashed, random_text, same_digits, six_digits};
-use crate::store::{DeviceRow, DeviceState, StoreError};
+use crate::identity::token::{Hashed, TokenKind, random_text, same_digits, six_digits};
+use crate::store::{DeviceRow, DeviceState, StoreError, Tx};
 
 /// How long a device waits, in seconds.
 pub const DEVICE_SECONDS: u64 = 600;
@@ -22,6 +24,8 @@ const MOST: u64 = 1_000;
 const MOST_HERE: u64 = 20;
 /// How often the digits may be wrong.
 const TRIES: u64 = 5;
+/// The longest name of a client.
+const NAME: usize = 64;
 /// Letters that are not mistaken for others or for digits, and make no words (RFC 8628, 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 
@@ -40,18 +44,47 @@ pub enum DeviceError {
     /// There is none that shows this code.
     #[error("no program waits with this code: it was mistyped, used already, or its time is over")]
     NoSuchCode,
+    /// The browser is at another address than the client, which can't ask for digits.
+    #[error("this code was made for a program at {client}, and your browser is at {browser}")]
+    WrongAddress {
+        /// Where the client is.
+        client: IpAddr,
+        /// Where the browser is.
+        browser: IpAddr,
+    },
     /// The store does not answer.
     #[error("{}", .0.sentence())]
     Store(#[from] StoreError),
 }
 
+/// A device as the page that asks for consent sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceView {
+    /// The code, as the device shows it.
+    pub user_code: String,
+    /// What the Postgres client calls itself, trusted in nothing; `None` for curfew.
+    pub client: Option<String>,
+    /// Where the device is.
+    pub address: IpAddr,
+}
+
+/// Somebody agreed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Agreed {
+    /// These digits are still to be typed into the device.
+    Digits(String),
+    /// The Postgres client has what it waits for.
+    Done,
+}
+
 impl Identities {
-    /// A device asks to be signed in.
+    /// A device asks to be signed in: curfew's command line, or a Postgres client of any other name.
     ///
     /// # Errors
-    /// Too many wait.
-    pub async fn start_device(&self, client: IpAddr) -> Result<DeviceStart, TokenError> {
-        let now = self.now();
+    /// The name can't be one, or too many wait.
+    pub async fn start_device(&self, client_id: &str, client: IpAddr) -> Result<DeviceStart, TokenError> {
+        let name = postgres_client(client_id)?;
+        let (client, now) = (client.to_canonical(), self.now());
         let (all, here) = self.store.devices_waiting(client, now).await?;
         if all >= MOST || here >= MOST_HERE {
             return Err(TokenError::told(
@@ -64,12 +97,17 @@ impl Identities {
         let row = DeviceRow {
             device: Hashed::of(&start.device_code),
             user_code: start.user_code.clone(),
+            client: name.map(str::to_owned),
             address: client,
             state: DeviceState::Asked,
             parent: None,
             digits: None,
+            elsewhere: None,
             tries: 0,
-            polled_at: now,
+            // It may ask for the first time at once, as libpq does.
+            polled_at: now
+                .saturating_sub(SignedDuration::from_secs(POLL_SECONDS.cast_signed()))
+                .unwrap_or(now),
             ends_at: now.saturating_add(lifetime).unwrap_or(Timestamp::MAX),
         };
         let mut tx = self.store.begin().await?;
@@ -78,35 +116,57 @@ impl Identities {
         Ok(start)
     }
 
-    /// Where the device is that shows this code, for the page that asks for consent.
+    /// The device that shows this code, for the page that asks for consent in a browser at `browser`.
     ///
     /// # Errors
-    /// None shows it.
-    pub async fn find_device(&self, typed: &str) -> Result<(String, IpAddr), DeviceError> {
+    /// None shows it, or the browser is where it can't sign this one in.
+    pub async fn find_device(&self, typed: &str, browser: IpAddr) -> Result<DeviceView, DeviceError> {
         let row = self.waiting(typed).await?;
+        self.near(&row, browser)?;
         if row.state == DeviceState::Asked {
-            Ok((row.user_code, row.address))
+            Ok(DeviceView { user_code: row.user_code, client: row.client, address: row.address })
         } else {
             Err(DeviceError::NoSuchCode)
         }
     }
 
-    /// The person agrees: the digits to type into the device. Asked again by the same browser, they are the same.
+    /// The person agrees: the digits to type into the device, where it can ask for them. Asked again by the same
+    /// browser, the answer is the same.
     ///
     /// # Errors
-    /// No device shows the code.
-    pub async fn agree_to_device(&self, browser: &Viewer, typed: &str) -> Result<String, DeviceError> {
+    /// No device shows the code, or the browser is where it can't sign this one in.
+    pub async fn agree_to_device(
+        &self,
+        viewer: &Viewer,
+        typed: &str,
+        browser: IpAddr,
+    ) -> Result<Agreed, DeviceError> {
         let row = self.waiting(typed).await?;
-        if row.state == DeviceState::Agreed && row.parent.as_ref() == Some(&browser.signin.id) {
-            return row.digits.ok_or(DeviceError::NoSuchCode);
+        let elsewhere = self.near(&row, browser)?;
+        let answer =
+            |digits: String| if row.client.is_some() { Agreed::Done } else { Agreed::Digits(digits) };
+        if row.state == DeviceState::Agreed && row.parent.as_ref() == Some(&viewer.signin.id) {
+            return row.digits.map(answer).ok_or(DeviceError::NoSuchCode);
         }
         let digits = six_digits();
         let mut tx = self.store.begin().await?;
-        if !tx.device_agreed(&row.user_code, &browser.signin.id, &digits, self.now()).await? {
+        if !tx.device_agreed(&row.user_code, &viewer.signin.id, &digits, elsewhere, self.now()).await? {
             return Err(DeviceError::NoSuchCode);
         }
         tx.commit().await?;
-        Ok(digits)
+        Ok(answer(digits))
+    }
+
+    /// Where the browser is, if not at the address of a client that can't ask for digits; an error where it must be.
+    fn near(&self, row: &DeviceRow, browser: IpAddr) -> Result<Option<IpAddr>, DeviceError> {
+        let (client, browser) = (row.address.to_canonical(), browser.to_canonical());
+        if row.client.is_none() {
+            return Ok(None);
+        }
+        if !self.addresses.allow(client, browser) {
+            return Err(DeviceError::WrongAddress { client, browser });
+        }
+        Ok((client != browser).then_some(browser))
     }
 
     /// The person says no.
@@ -123,7 +183,7 @@ impl Identities {
         Ok(())
     }
 
-    /// The device asks whether somebody agreed, with the digits once it has them.
+    /// The device asks whether somebody agreed, with the digits once it has them; a Postgres client needs none.
     ///
     /// # Errors
     /// Not yet (`authorization_pending`, `slow_down`), the digits are due (`digits_required`) or wrong
@@ -131,13 +191,19 @@ impl Identities {
     pub async fn redeem_device(
         &self,
         device_code: &str,
+        client_id: &str,
         digits: Option<&str>,
         client: IpAddr,
     ) -> Result<Granted, TokenError> {
         let (device, now) = (Hashed::of(device_code), self.now());
+        let name = postgres_client(client_id)?;
         let mut tx = self.store.begin().await?;
         let row =
             tx.device(&device).await?.ok_or_else(|| TokenError::invalid("there is no such device code"))?;
+        // Who asks for digits and who does not was settled when the code was made.
+        if row.client.as_deref() != name {
+            return Err(TokenError::invalid("the device code was given to another client"));
+        }
         if row.ends_at <= now {
             return Err(TokenError::told("expired_token", "nobody agreed in time"));
         }
@@ -149,6 +215,9 @@ impl Identities {
                 tx.commit().await?;
                 let code = if early { "slow_down" } else { "authorization_pending" };
                 Err(TokenError::told(code, "nobody has agreed yet"))
+            }
+            (DeviceState::Agreed, Some(parent), Some(_)) if row.client.is_some() => {
+                self.redeemed(tx, &device, &parent, TokenKind::Postgres, row.elsewhere, client).await
             }
             (DeviceState::Agreed, Some(parent), Some(shown)) => {
                 let Some(typed) = digits else {
@@ -167,13 +236,7 @@ impl Identities {
                         TokenError::told("digits_wrong", "those are not the digits that the page shows")
                     });
                 }
-                let standing = self.descend(&mut tx, &parent, Method::Device, Some(client)).await?;
-                if !tx.device_done(&device).await? {
-                    return Err(TokenError::invalid("the device code was used before"));
-                }
-                let granted = self.grant(&mut tx, &standing).await?;
-                tx.commit().await?;
-                Ok(granted)
+                self.redeemed(tx, &device, &parent, TokenKind::Api, None, client).await
             }
             (DeviceState::Done, ..) => Err(TokenError::invalid("the device code was used before")),
             _ => Err(TokenError::told(
@@ -183,10 +246,40 @@ impl Identities {
         }
     }
 
+    /// Gives a device the token that it was agreed to, once.
+    async fn redeemed(
+        &self,
+        mut tx: Tx,
+        device: &Hashed,
+        parent: &SigninId,
+        kind: TokenKind,
+        elsewhere: Option<IpAddr>,
+        client: IpAddr,
+    ) -> Result<Granted, TokenError> {
+        let standing = self.descend(&mut tx, parent, Method::Device, Some(client)).await?;
+        if !tx.device_done(device).await? {
+            return Err(TokenError::invalid("the device code was used before"));
+        }
+        let granted = self.grant(&mut tx, &standing, kind, elsewhere).await?;
+        tx.commit().await?;
+        Ok(granted)
+    }
+
     async fn waiting(&self, typed: &str) -> Result<DeviceRow, DeviceError> {
         let code = tidy(typed).ok_or(DeviceError::NoSuchCode)?;
         let row = self.store.device_by_user_code(&code).await?.ok_or(DeviceError::NoSuchCode)?;
         if row.ends_at <= self.now() { Err(DeviceError::NoSuchCode) } else { Ok(row) }
+    }
+}
+
+/// The name of a Postgres client; `None` for curfew itself. A name is a word that its user chose: it is shown, and
+/// nothing hangs on it.
+fn postgres_client(client_id: &str) -> Result<Option<&str>, TokenError> {
+    let fine = (1..=NAME).contains(&client_id.len()) && client_id.bytes().all(|byte| byte.is_ascii_graphic());
+    match client_id {
+        CLIENT_ID => Ok(None),
+        name if fine => Ok(Some(name)),
+        _ => Err(TokenError::told("invalid_client", "a client's name has 1 to 64 letters, digits and signs")),
     }
 }
 

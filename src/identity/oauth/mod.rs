@@ -1,5 +1,6 @@
 //! Curfew as an authorization server for its own command line: public client `curfew-cli`, codes with PKCE to a
-//! loopback address (RFC 6749, 7636, 8252), and the device grant (RFC 8628) with digits that flow back.
+//! loopback address (RFC 6749, 7636, 8252), and the device grant (RFC 8628) with digits that flow back. Postgres clients
+//! (libpq 18) have the device grant too, without digits, for tokens that are good for Postgres alone.
 //!
 //! Owns the rules of the exchanges. Their HTTP is `crate::api`'s.
 
@@ -7,7 +8,9 @@ mod code;
 mod device;
 
 pub use code::{CLIENT_ID, Wanted, WantedError};
-pub use device::{DEVICE_SECONDS, DeviceError, DeviceStart, POLL_SECONDS};
+pub use device::{Agreed, DEVICE_SECONDS, DeviceError, DeviceStart, DeviceView, POLL_SECONDS};
+
+use std::net::IpAddr;
 
 use super::service::{Identities, SigninError};
 use super::signin::{EndWhy, Standing};
@@ -56,10 +59,16 @@ impl From<SigninError> for TokenError {
 
 impl Identities {
     /// Writes the token of a client's new sign-in.
-    async fn grant(&self, tx: &mut Tx, standing: &Standing) -> Result<Granted, StoreError> {
+    async fn grant(
+        &self,
+        tx: &mut Tx,
+        standing: &Standing,
+        kind: TokenKind,
+        elsewhere: Option<IpAddr>,
+    ) -> Result<Granted, StoreError> {
         let now = self.now();
-        let token = Token::random(TokenKind::Api);
-        tx.token_made(&token.hashed(), token.kind(), &standing.signin.id, now).await?;
+        let token = Token::random(kind);
+        tx.token_made(&token.hashed(), kind, &standing.signin.id, elsewhere, now).await?;
         let left = standing.signin.ends_at.duration_since(now).as_secs();
         Ok(Granted { token, seconds: u64::try_from(left).unwrap_or(0) })
     }
@@ -73,8 +82,9 @@ impl Identities {
         token: &str,
         by: impl FnOnce(&Standing) -> Actor,
     ) -> Result<(), StoreError> {
-        let Some(token) = Token::parse(token, TokenKind::Api) else { return Ok(()) };
-        let Some(standing) = self.store.token_standing(&token.hashed(), TokenKind::Api).await? else {
+        let kinds = [TokenKind::Api, TokenKind::Postgres];
+        let Some(token) = kinds.iter().find_map(|kind| Token::parse(token, *kind)) else { return Ok(()) };
+        let Some(standing) = self.store.token_standing(&token.hashed(), token.kind()).await? else {
             return Ok(());
         };
         self.end_signin(&standing.signin.id, EndWhy::Logout, by(&standing)).await.map(drop)

@@ -46,6 +46,8 @@ pub struct DeviceRow {
     pub device: Hashed,
     /// What the person types into the browser.
     pub user_code: String,
+    /// What the Postgres client calls itself that waits; `None` where it is curfew itself, which asks for digits.
+    pub client: Option<String>,
     /// Where the device is.
     pub address: IpAddr,
     /// How far it has come.
@@ -54,6 +56,8 @@ pub struct DeviceRow {
     pub parent: Option<SigninId>,
     /// What the person types into the device.
     pub digits: Option<String>,
+    /// Where the browser was that agreed, if not at the device's address.
+    pub elsewhere: Option<IpAddr>,
     /// How often the digits were wrong.
     pub tries: u64,
     /// When it asked last.
@@ -62,8 +66,7 @@ pub struct DeviceRow {
     pub ends_at: Timestamp,
 }
 
-const SELECT: &str =
-    "SELECT device, user_code, address, state, parent, digits, tries, polled_at, ends_at FROM devices";
+const SELECT: &str = "SELECT device, user_code, client, address, state, parent, digits, elsewhere, tries, polled_at, ends_at FROM devices";
 
 impl Store {
     /// The device that shows this code.
@@ -100,11 +103,12 @@ impl Tx {
     /// The store can't be written.
     pub async fn device_asked(&mut self, row: &DeviceRow) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO devices (device, user_code, address, state, tries, polled_at, ends_at) \
-             VALUES ($1, $2, $3, 'asked', 0, $4, $5)",
+            "INSERT INTO devices (device, user_code, client, address, state, tries, polled_at, ends_at) \
+             VALUES ($1, $2, $3, $4, 'asked', 0, $5, $6)",
         )
         .bind(row.device.as_str())
         .bind(row.user_code.as_str())
+        .bind(row.client.as_deref())
         .bind(row.address.to_string())
         .bind(micros(row.polled_at))
         .bind(micros(row.ends_at))
@@ -132,14 +136,16 @@ impl Tx {
         user_code: &str,
         parent: &SigninId,
         digits: &str,
+        elsewhere: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "UPDATE devices SET state = 'agreed', parent = $1, digits = $2 \
-             WHERE user_code = $3 AND state = 'asked' AND ends_at > $4",
+            "UPDATE devices SET state = 'agreed', parent = $1, digits = $2, elsewhere = $3 \
+             WHERE user_code = $4 AND state = 'asked' AND ends_at > $5",
         )
         .bind(parent.as_str())
         .bind(digits)
+        .bind(elsewhere.map(|address| address.to_string()))
         .bind(user_code)
         .bind(micros(now))
         .execute(self.connection())
@@ -210,10 +216,12 @@ fn device(row: &AnyRow) -> Result<DeviceRow, StoreError> {
     Ok(DeviceRow {
         device: row.parsed("device", Hashed::parse)?,
         user_code: row.text("user_code")?,
+        client: row.maybe_text("client")?,
         address: row.parsed("address", |text| text.parse().ok())?,
         state: row.parsed("state", DeviceState::parse)?,
         parent: row.maybe_parsed("parent", SigninId::parse)?,
         digits: row.maybe_text("digits")?,
+        elsewhere: row.maybe_parsed("elsewhere", |text| text.parse().ok())?,
         tries: row.count("tries")?,
         polled_at: row.instant("polled_at")?,
         ends_at: row.instant("ends_at")?,

@@ -1,5 +1,7 @@
 //! Sign-ins, their tokens and their client certificates.
 
+use std::net::IpAddr;
+
 use curfew_adapter::{IdentityId, SigninId};
 use jiff::Timestamp;
 use sqlx::any::AnyRow;
@@ -40,6 +42,19 @@ impl Store {
             .fetch_optional(&mut *self.reader().await?)
             .await?;
         row.as_ref().map(standing).transpose()
+    }
+
+    /// Where the browser was that consented to a token, if not at the client's address.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub async fn token_elsewhere(&self, token: &Hashed) -> Result<Option<IpAddr>, StoreError> {
+        let row = sqlx::query("SELECT elsewhere FROM tokens WHERE hash = $1")
+            .bind(token.as_str())
+            .fetch_optional(&mut *self.reader().await?)
+            .await?;
+        let read = |row: &AnyRow| row.maybe_parsed("elsewhere", |text| text.parse().ok());
+        Ok(row.as_ref().map(read).transpose()?.flatten())
     }
 
     /// What a client certificate of this serial number and sign-in stands for, if one was made.
@@ -212,7 +227,8 @@ impl Tx {
         rows.iter().map(|row| Ok((row.signin_id("id")?, row.parsed("method", Method::parse)?))).collect()
     }
 
-    /// Writes a token of a sign-in.
+    /// Writes a token of a sign-in; `elsewhere` is where the browser was that consented, if not at the client's
+    /// address.
     ///
     /// # Errors
     /// The store can't be written.
@@ -221,15 +237,19 @@ impl Tx {
         token: &Hashed,
         kind: TokenKind,
         signin: &SigninId,
+        elsewhere: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO tokens (hash, kind, signin, made_at) VALUES ($1, $2, $3, $4)")
-            .bind(token.as_str())
-            .bind(kind.as_str())
-            .bind(signin.as_str())
-            .bind(micros(now))
-            .execute(self.connection())
-            .await?;
+        sqlx::query(
+            "INSERT INTO tokens (hash, kind, signin, made_at, elsewhere) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(token.as_str())
+        .bind(kind.as_str())
+        .bind(signin.as_str())
+        .bind(micros(now))
+        .bind(elsewhere.map(|address| address.to_string()))
+        .execute(self.connection())
+        .await?;
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 mod cancel;
 pub mod credential;
 mod negotiate;
+pub mod oauth;
 mod options;
 mod parameters;
 mod refuse;

@@ -34,6 +34,9 @@ const SETTINGS: &[&str] = &[
 /// The program that shows notices as they come, and so can wait for a person.
 const WAITS: &str = "psql";
 
+/// The setting that chooses how the client signs in. It is the gate's own: no target sees it.
+const AUTH: &str = "curfew.auth";
+
 /// What a client asks for, and with which settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
@@ -43,6 +46,8 @@ pub struct Parameters {
     pub settings: Vec<(String, String)>,
     /// Protocol options that are not known here; the client is told so.
     pub unknown_options: Vec<String>,
+    /// Whether it wants to sign in by a token.
+    pub by_token: bool,
 }
 
 /// Reads a startup message.
@@ -50,7 +55,7 @@ pub struct Parameters {
 /// # Errors
 /// The sentence to refuse it with.
 pub fn read(startup: Startup) -> Result<Parameters, Box<Sentence>> {
-    let (mut user, mut database) = (None, None);
+    let (mut user, mut database, mut auth) = (None, None, None);
     let mut settings: Vec<(String, String)> = Vec::new();
     let mut unknown_options = Vec::new();
     for (name, value) in startup.parameters {
@@ -60,13 +65,28 @@ pub fn read(startup: Startup) -> Result<Parameters, Box<Sentence>> {
             "replication" => replication(&value)?,
             "options" => {
                 for (name, value) in options::parse(&value)? {
-                    setting(&mut settings, &name, value)?;
+                    if name.eq_ignore_ascii_case(AUTH) {
+                        once(&mut auth, AUTH, value)?;
+                    } else {
+                        setting(&mut settings, &name, value)?;
+                    }
                 }
             }
             _ if name.starts_with("_pq_.") => unknown_options.push(name),
             _ => setting(&mut settings, &name, value)?,
         }
     }
+    let by_token = match auth.as_deref() {
+        None => false,
+        Some("oauth") => true,
+        Some(other) => {
+            return Err(Box::new(Sentence::new(
+                "0A000",
+                format!("curfew: there is no way to sign in that is called `{}`", shown(other)),
+                "There is options='-c curfew.auth=oauth', for clients that bring a token; leave it out for all others.",
+            )));
+        }
+    };
     let account = user.filter(|user| !user.is_empty()).ok_or_else(|| {
         missing("the connection names no account", "Give the account as the user: psql -U ACCOUNT -d TARGET.")
     })?;
@@ -95,6 +115,7 @@ pub fn read(startup: Startup) -> Result<Parameters, Box<Sentence>> {
         ask: Ask { target, account, database, program, can_wait, can_answer: false },
         settings,
         unknown_options,
+        by_token,
     })
 }
 
@@ -191,6 +212,8 @@ mod tests {
         assert_eq!(code(&[base[0], base[1], ("user", "v")]), "08P01");
         assert_eq!(code(&[base[0], base[1], ("timezone", "UTC"), ("TimeZone", "UTC")]), "08P01");
         assert_eq!(code(&[base[0], base[1], ("jit", "on"), ("options", "-c JIT=off")]), "08P01");
+        let twice = "-c curfew.auth=oauth -c Curfew.Auth=oauth";
+        assert_eq!(code(&[base[0], base[1], ("options", twice)]), "08P01");
     }
 
     #[test]
@@ -201,9 +224,23 @@ mod tests {
         }
         assert_eq!(code(&[base[0], base[1], ("replication", "database")]), "0A000");
         assert_eq!(code(&[base[0], base[1], ("role", "admin")]), "0A000");
+        for hostile in
+            ["-c curfew.auth=trust", "-c curfew.auth=", "-c curfew.auth=OAUTH", "-c curfew.other=oauth"]
+        {
+            assert_eq!(code(&[base[0], base[1], ("options", hostile)]), "0A000", "{hostile}");
+        }
         let fine = "-c statement_timeout=5s --search-path=a\\ b -cgeqo=off";
         let found = read(startup(&[base[0], base[1], ("options", fine)])).unwrap();
         let expected = [("statement_timeout", "5s"), ("search_path", "a b"), ("geqo", "off")];
         assert_eq!(found.settings, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
+    }
+    #[test]
+    fn how_to_sign_in_is_no_setting_of_the_target() {
+        let base = [("user", "u"), ("database", "d")];
+        let options = ("options", "-c jit=off -c curfew.auth=oauth");
+        let found = read(startup(&[base[0], base[1], options])).unwrap();
+        assert!(found.by_token);
+        assert_eq!(found.settings, [("jit".to_owned(), "off".to_owned())]);
+        assert!(!read(startup(&base)).unwrap().by_token);
     }
 }

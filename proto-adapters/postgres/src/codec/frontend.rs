@@ -230,6 +230,29 @@ pub fn function_call(body: &[u8]) -> Result<(u32, Values<'_>), Malformed> {
     Ok((function, values))
 }
 
+/// A SASLInitialResponse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaslInitial<'a> {
+    /// The mechanism that the client takes.
+    pub mechanism: &'a [u8],
+    /// What the mechanism says first; `None` where the client says nothing yet.
+    pub data: Option<&'a [u8]>,
+}
+
+impl<'a> SaslInitial<'a> {
+    /// Reads the body of the first answer to AuthenticationSASL.
+    ///
+    /// # Errors
+    /// Where it is malformed.
+    pub fn read(body: &'a [u8]) -> Result<Self, Malformed> {
+        let mut cursor = Cursor::new(body);
+        let mechanism = cursor.string()?;
+        let data = cursor.value()?;
+        cursor.end()?;
+        Ok(Self { mechanism, data })
+    }
+}
+
 /// Appends a Query.
 pub fn write_query(out: &mut Vec<u8>, text: &str) {
     frame::message(out, QUERY, |out| frame::string(out, text));

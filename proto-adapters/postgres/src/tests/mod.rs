@@ -5,6 +5,7 @@ mod cancel;
 mod credential;
 mod cut;
 mod hosts;
+mod oauth;
 mod proof;
 mod rules;
 mod session;
@@ -31,10 +32,13 @@ struct Fixture {
     target: FakeTarget,
 }
 
+/// Who makes the tokens of clients.
+const ISSUER: &str = "https://gate.example.com";
+
 const BASE: [(&str, &str); 2] = [("user", "orders_read"), ("database", "orders")];
 
 fn adapter(plaintext: bool) -> Arc<PostgresAdapter> {
-    Arc::new(PostgresAdapter::new(self_signed().0, Options { plaintext }))
+    Arc::new(PostgresAdapter::new(self_signed().0, Options { plaintext, issuer: Some(ISSUER.to_owned()) }))
 }
 
 impl Fixture {
