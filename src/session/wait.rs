@@ -23,7 +23,7 @@ pub struct Waiting<'a> {
     who: &'a SignedIn,
     ask: &'a Ask,
     tell: Teller,
-    since: Option<BootTime>,
+    pace: Option<Pace>,
     place: Option<Place>,
     /// The latest request for this when the waiting began, or when it was last told of.
     told: Option<(curfew_adapter::RequestId, RequestState)>,
@@ -38,7 +38,7 @@ impl<'a> Waiting<'a> {
         ask: &'a Ask,
         tell: Teller,
     ) -> Self {
-        Self { parts, connection, who, ask, tell, since: None, place: None, told: None }
+        Self { parts, connection, who, ask, tell, pace: None, place: None, told: None }
     }
 
     /// There is no grant now: tells the client where to ask, and comes back when it is worth to look again.
@@ -55,7 +55,7 @@ impl<'a> Waiting<'a> {
         if contracts.is_empty() {
             return Err(refuse::not_allowed(self.parts, self.ask));
         }
-        if self.since.is_none() {
+        if self.pace.is_none() {
             self.begin(&contracts).await?;
         } else {
             self.progress().await?;
@@ -87,7 +87,7 @@ impl<'a> Waiting<'a> {
         }
         self.place = Some(self.parts.waiters.wait(self.connection.peer.address.ip())?);
         self.connection.startup.pause();
-        self.since = Some(self.parts.clock.boot());
+        self.pace = Some(Pace::new(self.parts.clock.boot(), self.parts.patience));
         let latest = self.latest().await?.filter(|request| request.record.state == RequestState::Pending);
         self.told = latest.as_ref().map(|request| (request.record.id.clone(), request.record.state));
         if latest.is_none() && self.ask.can_answer {
@@ -164,28 +164,31 @@ impl<'a> Waiting<'a> {
         contracts: &[String],
     ) -> Result<(), Refusal> {
         loop {
-            let left = self.patience_left();
-            if left.is_zero() {
-                let mut refusal = refuse::no_grant(self.parts, self.ask, &named(contracts));
-                refusal.notice.detail = format!(
-                    "this connection waited {} for an approval",
-                    words::span(i64::try_from(self.parts.patience.as_secs()).unwrap_or(i64::MAX))
-                );
-                return Err(refusal);
-            }
-            tokio::select! {
-                told = news.recv() => match told.map(|news| news.change) {
-                    Ok(Change::Audit(_) | Change::Session(_)) => {}
-                    Ok(_) | Err(RecvError::Lagged(_)) => return Ok(()),
-                    Err(RecvError::Closed) => return Err(refuse::draining()),
-                },
-                () = tokio::time::sleep(left.min(REMINDER)) => {
+            let due = self.pace.as_mut().map_or(Due::Over, |pace| pace.due(self.parts.clock.boot()));
+            match due {
+                Due::Over => {
+                    let mut refusal = refuse::no_grant(self.parts, self.ask, &named(contracts));
+                    let whole = i64::try_from(self.parts.patience.as_secs()).unwrap_or(i64::MAX);
+                    refusal.notice.detail =
+                        format!("this connection waited {} for an approval", words::span(whole));
+                    return Err(refusal);
+                }
+                Due::Reminder => {
                     if self.parts.drain_until().is_some() {
                         return Err(refuse::draining());
                     }
-                    let message = format!("still waiting for a grant for {} as {}", self.ask.target, self.ask.account);
+                    let Ask { target, account, .. } = self.ask;
+                    let message = format!("still waiting for a grant for {target} as {account}");
                     self.tell.show(Notice { message, ..Notice::default() }).await;
                 }
+                Due::In(left) => tokio::select! {
+                    told = news.recv() => match told.map(|news| news.change) {
+                        Ok(Change::Audit(_) | Change::Session(_)) => {}
+                        Ok(_) | Err(RecvError::Lagged(_)) => return Ok(()),
+                        Err(RecvError::Closed) => return Err(refuse::draining()),
+                    },
+                    () = tokio::time::sleep(left) => {}
+                },
             }
         }
     }
@@ -202,13 +205,48 @@ impl<'a> Waiting<'a> {
     }
 
     fn waiting_since(&self) -> jiff::Timestamp {
-        let waited = self.since.map_or(Duration::ZERO, |since| self.parts.clock.boot().since(since));
+        let now = self.parts.clock.boot();
+        let waited = self.pace.as_ref().map_or(Duration::ZERO, |pace| now.since(pace.since));
         self.parts.clock.wall().checked_sub(waited).unwrap_or(jiff::Timestamp::MIN)
     }
+}
 
-    fn patience_left(&self) -> Duration {
-        let waited = self.since.map_or(Duration::ZERO, |since| self.parts.clock.boot().since(since));
-        self.parts.patience.saturating_sub(waited)
+/// When a client that waits is told that it still does, and when it has waited enough. Both count from the beginning,
+/// whatever else happens meanwhile.
+#[derive(Debug)]
+struct Pace {
+    since: BootTime,
+    told: BootTime,
+    patience: Duration,
+}
+
+/// What comes next.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    /// Nothing, for so long.
+    In(Duration),
+    /// To say that it waits.
+    Reminder,
+    /// The end of its patience.
+    Over,
+}
+
+impl Pace {
+    const fn new(now: BootTime, patience: Duration) -> Self {
+        Self { since: now, told: now, patience }
+    }
+
+    fn due(&mut self, now: BootTime) -> Due {
+        let left = self.patience.saturating_sub(now.since(self.since));
+        let until_told = REMINDER.saturating_sub(now.since(self.told));
+        if left.is_zero() {
+            return Due::Over;
+        }
+        if until_told.is_zero() {
+            self.told = now;
+            return Due::Reminder;
+        }
+        Due::In(left.min(until_told))
     }
 }
 
@@ -216,5 +254,41 @@ fn named(contracts: &[String]) -> String {
     match contracts {
         [one] => format!("the contract {one}"),
         many => format!("one of the contracts {}", many.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use curfew_adapter::Clock;
+
+    #[test]
+    fn a_client_that_waits_is_told_every_half_minute_until_its_patience_ends() {
+        let begin = Clock::system().boot();
+        let at = |seconds: u64| begin.plus(Duration::from_secs(seconds));
+        let mut pace = Pace::new(begin, Duration::from_secs(300));
+        let mut told = Vec::new();
+        // Looked at each second, as by a store in which something happens all the time.
+        for second in 0..300 {
+            match pace.due(at(second)) {
+                Due::In(left) => {
+                    let next = (second / 30 + 1) * 30;
+                    assert_eq!(left, Duration::from_secs(next - second), "at {second} s");
+                }
+                Due::Reminder => told.push(second),
+                Due::Over => panic!("over after {second} s"),
+            }
+        }
+        assert_eq!(told, [30, 60, 90, 120, 150, 180, 210, 240, 270]);
+        assert_eq!(pace.due(at(300)), Due::Over);
+        assert_eq!(pace.due(at(301)), Due::Over);
+    }
+
+    #[test]
+    fn a_patience_of_less_than_half_a_minute_ends_without_a_reminder() {
+        let begin = Clock::system().boot();
+        let mut pace = Pace::new(begin, Duration::from_secs(2));
+        assert_eq!(pace.due(begin), Due::In(Duration::from_secs(2)));
+        assert_eq!(pace.due(begin.plus(Duration::from_secs(2))), Due::Over);
     }
 }

@@ -1,6 +1,7 @@
 //! Who somebody is, and what that is worth: providers, tokens, links, and the people who approve.
 
 mod approvers;
+mod oauth;
 mod providers;
 mod tokens;
 

@@ -172,3 +172,37 @@ async fn a_provider_that_is_down_is_a_sentence_and_the_link_lives_on() {
     assert_eq!(alice.consent(&link).await.unwrap().status, 200);
     wire.notice("you have no grant").await.unwrap();
 }
+
+#[tokio::test]
+async fn a_wait_at_the_prompt_ends_with_its_patience_or_its_client_and_leaves_its_place() {
+    let world = World::secure(|mut options| {
+        options.signin = "patience = \"20s\"".to_owned();
+        options.listen = "limits = { pending_links = 1, pending_links_per_address = 1 }".to_owned();
+        options
+    })
+    .await;
+    let alice = world.gate.person("alice").unwrap();
+    let psql = world.psql("orders_read");
+    let mut first = Terminal::psql(&psql, [""; 0]).unwrap();
+    let link = first.link(&world.gate.url(), LIMIT).await.unwrap();
+    alice.consent(&link).await.unwrap();
+    // The link to ask for it is filled in already.
+    first.wait_for("you have no grant for orders as orders_read", LIMIT).await.unwrap();
+    first.wait_for("/requests/new?target=orders&account=orders_read", LIMIT).await.unwrap();
+    let told = psql.run(["-c", "select 1"]).await.unwrap();
+    assert!(told.stderr.contains("too many connections wait"), "{}", told.stderr);
+    // Ctrl-C ends psql, and the wait with it: there is a place again.
+    first.interrupt().await.unwrap();
+    first.ended(LIMIT).await.unwrap();
+    let room = async || {
+        let mut next = Terminal::psql(&psql, [""; 0]).unwrap();
+        next.link(&world.gate.url(), std::time::Duration::from_secs(3)).await.ok().map(|link| (next, link))
+    };
+    let (mut second, link) = curfew_harness::until("a place that is free", LIMIT, room).await.unwrap();
+    alice.consent(&link).await.unwrap();
+    second.wait_for("you have no grant", LIMIT).await.unwrap();
+    let told = second.wait_for("waited 20 s for an approval", LIMIT).await.unwrap();
+    assert!(told.contains("FATAL:"), "{told}");
+    assert_eq!(second.ended(LIMIT).await.unwrap(), Some(2));
+    assert_eq!(world.target_side.connections(), 0);
+}
