@@ -247,7 +247,7 @@ async fn a_postgres_client_is_signed_in_as_libpq_asks() {
     let who = gate.app.identities.judge_bearer(token).await.unwrap();
     assert_eq!(who.identity.email, "alice@example.com");
     // Good for nothing else.
-    let me = browser.request(Method::GET, &gate.at("/api/v1/me")).unwrap().bearer_auth(token);
+    let me = browser.request(Method::GET, &gate.at("/api/v1/requests")).unwrap().bearer_auth(token);
     assert_eq!(me.send().await.unwrap().status().as_u16(), 401);
     assert_eq!(post(&gate, &fetch, &poll).await.1["error"], "invalid_grant");
     assert!(!gate.audit().await.contains(token));

@@ -198,7 +198,7 @@ async fn a_wait_at_the_prompt_ends_with_its_patience_or_its_client_and_leaves_it
         let mut next = Terminal::psql(&psql, [""; 0]).unwrap();
         next.link(&world.gate.url(), std::time::Duration::from_secs(3)).await.ok().map(|link| (next, link))
     };
-    let (mut second, link) = curfew_harness::until("a place that is free", LIMIT, room).await.unwrap();
+    let ((mut second, link), _) = curfew_harness::until("a place that is free", LIMIT, room).await.unwrap();
     alice.consent(&link).await.unwrap();
     second.wait_for("you have no grant", LIMIT).await.unwrap();
     let told = second.wait_for("waited 20 s for an approval", LIMIT).await.unwrap();
