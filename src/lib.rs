@@ -24,4 +24,5 @@ pub mod serve;
 pub mod session;
 pub mod store;
 pub mod toml_doc;
+pub mod ways;
 pub mod worker;

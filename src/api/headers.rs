@@ -1,6 +1,6 @@
 //! The headers that every answer carries.
 //!
-//! Pages run no script, load nothing but our one style sheet, may not be framed, and are never kept by a cache.
+//! Pages run no script (that of a target runs the one that copies, ours), load nothing but our one style sheet, may not be framed, and are never kept by a cache.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};

@@ -40,6 +40,7 @@ pub const BODY_MAX: usize = 64 * 1024;
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/style.css", get(assets::style))
+        .route("/copy.js", get(assets::script))
         .route("/signin", get(signin::choose))
         .route("/signin/{provider}", get(signin::leave))
         .route("/oidc/callback/{provider}", get(signin::back).post(signin::back_by_form))

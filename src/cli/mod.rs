@@ -13,6 +13,7 @@ pub mod client;
 mod connect;
 pub mod context;
 pub mod contracts;
+mod credentials;
 mod deny;
 pub mod error;
 mod explain;

@@ -1,6 +1,6 @@
 //! The way to a target with libpq: host, port, database, user, and the files that sign in.
 //!
-//! Owns the connection parameters (Postgres manual, 34.1.2) and their quoting. There is no secret among them: the
+//! Owns which connection parameters there are (Postgres manual, 34.1.2). There is no secret among them: the
 //! key is named by its path.
 
 use super::CliError;
@@ -10,6 +10,7 @@ use super::context::Context;
 use super::output::clean;
 use super::{certificate, context::Common};
 use crate::toml_doc::closest;
+use crate::ways::{self, Place};
 
 /// The parameters, in the order in which they are shown.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,36 +59,39 @@ impl Route {
         &self.0
     }
 
-    /// As one connection string.
-    pub fn conninfo(&self) -> String {
-        let pairs: Vec<_> = self.0.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
-        pairs.join(" ")
+    /// One of them.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
 
-    /// As a section of pg_service.conf, where values are not quoted.
+    /// As one connection string.
+    pub fn conninfo(&self) -> String {
+        ways::conninfo(&self.0)
+    }
+
+    /// As a section of pg_service.conf.
     pub fn service(&self, name: &str) -> String {
-        let mut text = format!("[{name}]\n");
-        for (name, value) in &self.0 {
-            text.push_str(&format!("{name}={value}\n"));
+        ways::service(name, &self.0)
+    }
+
+    /// Where it leads.
+    pub fn place(&self) -> Place<'_> {
+        Place {
+            host: self.get("host"),
+            port: self.get("port").parse().unwrap_or_default(),
+            database: self.get("dbname"),
         }
-        text
     }
 }
 
-/// Host and port of a listener, as the gate tells them: one plain host, as libpq reads several from one value and a
-/// folder as a socket's, and ssh a dash as an option.
+/// Host and port of a listener.
 ///
 /// # Errors
-/// It is something else.
+/// They are not those of one plain host.
 pub fn host_port(address: &str) -> Result<(String, u16), CliError> {
-    let strange = || CliError::failed(format!("the gate's address {} is not understood", clean(address)));
-    let (host, port) = address.rsplit_once(':').ok_or_else(strange)?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let port: u16 = port.parse().map_err(|_| strange())?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_');
-    if host.is_empty() || host.starts_with('-') || !host.chars().all(plain) {
-        return Err(strange());
-    }
+    let (host, port) = ways::host_port(address).ok_or_else(|| {
+        CliError::failed(format!("the gate's address {} is not understood", clean(address)))
+    })?;
     Ok((host.to_owned(), port))
 }
 
@@ -140,16 +144,6 @@ pub async fn account_on(
     }
 }
 
-/// A value of a connection string: quoted where it must be.
-fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
-        return value.to_owned();
-    }
-    let escaped = value.replace('\\', "\\\\").replace('\'', "\\'");
-    format!("'{escaped}'")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,14 +171,5 @@ mod tests {
     fn a_database_on_the_target_stays_in_one_value() {
         let conninfo = route("[::1]:5432", "orders/sales host=evil").unwrap().conninfo();
         assert!(conninfo.starts_with("host=::1 port=5432 dbname='orders/sales host=evil' "), "{conninfo}");
-    }
-
-    #[test]
-    fn a_gate_cannot_send_psql_to_several_hosts_or_to_a_socket() {
-        for address in
-            ["a,b:5432", "/tmp:5432", "-oProxyCommand=x:22", ":5432", "gate", "gate:99999", "a b:5432"]
-        {
-            assert!(route(address, "orders").is_err(), "{address}");
-        }
     }
 }

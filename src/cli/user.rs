@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use super::context::Context;
 use super::{
-    CliError, approve, audit, cancel, connect, deny, extend, grants, identities, login, logout, psql,
-    request, requests, return_grant, revoke, sessions, signins, ssh, targets, whoami,
+    CliError, approve, audit, cancel, connect, credentials, deny, extend, grants, identities, login, logout,
+    psql, request, requests, return_grant, revoke, sessions, signins, ssh, targets, whoami,
 };
 
 /// Every command of a gate's users.
@@ -47,6 +47,8 @@ pub enum UserCommand {
     SshConfig(ssh::config::Args),
     /// How other programs connect to a target
     Connect(connect::Args),
+    /// Credentials of GUI clients and drivers
+    Credentials(credentials::Args),
     /// Sessions, live and past, and their recordings
     Sessions(sessions::Args),
     /// The audit log
@@ -89,6 +91,7 @@ impl UserCommand {
             Self::Ssh(args) => ssh::run(args, cx).await,
             Self::SshConfig(args) => ssh::config::run(args, cx).await,
             Self::Connect(args) => connect::run(args, cx).await,
+            Self::Credentials(args) => credentials::run(args, cx).await,
             Self::Sessions(args) => sessions::run(args, cx).await,
             Self::Audit(args) => audit::run(args, cx).await,
             Self::Signins(args) => signins::run(args, cx).await,

@@ -1,6 +1,6 @@
 //! The pages for people: their access, what they may ask for, requests and what to decide about them.
 //!
-//! Server-rendered, made for a phone, without scripts. They do what the API does, by the same services, and say it in
+//! Server-rendered, made for a phone, without scripts but one that copies. They do what the API does, by the same services, and say it in
 //! plain words. Every change is a form that carries the browser's proof.
 
 mod act;
@@ -11,6 +11,7 @@ mod home;
 mod keys;
 mod list;
 mod request;
+mod target;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -29,6 +30,8 @@ pub fn router() -> Router<App> {
     Router::new()
         .route("/", get(home::home))
         .route("/targets", get(home::targets))
+        .route("/targets/{name}", get(target::show))
+        .route("/targets/{name}/credential", get(target::again).post(target::credential))
         .route("/requests", get(list::list).post(ask::send))
         .route("/requests/new", get(ask::form))
         .route("/requests/{id}", get(request::show))

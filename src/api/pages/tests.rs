@@ -299,3 +299,30 @@ async fn auditors_see_everybodys_requests_in_pieces() {
     let own = gate.page("/requests?scope=all", Some(&gate.person("ivan", &["sre"]).await)).await.is(200);
     says(&own, &["You have not asked for anything yet."]);
 }
+
+#[tokio::test]
+async fn the_page_of_a_target_tells_how_to_connect_and_shows_a_credential_once() {
+    let gate = Gate::alone().await;
+    let [alice, ..] = gate.everybody().await;
+    let page = gate.page("/targets/orders", Some(&alice)).await.is(200);
+    says(&page, &["as orders_read", "psql -h", "[orders]", "sslcert=~/.config/curfew/", "Make a credential"]);
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    // What is not offered is not told apart from what there is not.
+    for name in ["payroll", "nowhere", "%2e%2e"] {
+        gate.page(&format!("/targets/{name}"), Some(&alice)).await.is(404);
+    }
+
+    let made = gate.form("/targets/orders/credential", &alice, &[("account", "orders_read")]).await.is(200);
+    says(&made, &["shown once", "postgresql://c-", "channel_binding=require", "jdbc:postgresql://"]);
+    let credentials = gate.app.identities.credentials(Some(&alice.viewer.identity)).await.unwrap();
+    let [credential] = credentials.as_slice() else { panic!("{credentials:?}") };
+    assert!(made.text.contains(&credential.name));
+    assert_eq!((credential.target.as_str(), credential.account.as_str()), ("orders", "orders_read"));
+    let again = gate.page("/targets/orders/credential", Some(&alice)).await;
+    assert_eq!(again.leads_to(), "/targets/orders");
+    for (target, account) in [("orders", "root"), ("payroll", "payroll_read")] {
+        let path = format!("/targets/{target}/credential");
+        gate.form(&path, &alice, &[("account", account)]).await.is(404);
+    }
+}

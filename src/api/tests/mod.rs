@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use super::address::PeerAddress;
 use super::router;
 use super::site::Site;
-use super::v1::{GateFacts, Reads, Searches};
+use super::v1::{GateFacts, ListenerFact, Reads, Searches};
 use crate::app::{App, Parts};
 use crate::audit::SigningKey;
 use crate::config;
@@ -30,6 +30,11 @@ use crate::identity::Links;
 use crate::identity::oidc::Oidc;
 use crate::record::Folders;
 use crate::store::tests::{Backend, backends};
+
+/// Where a listener is said to be, which there is none.
+fn listener((protocol, port): (&str, u16)) -> ListenerFact {
+    ListenerFact { protocol: protocol.to_owned(), address: format!("gate.example:{port}") }
+}
 
 /// A gate without listeners for databases.
 pub(crate) struct Gate {
@@ -109,6 +114,7 @@ impl Gate {
             recordings: Folders::new(Arc::new(object_store::memory::InMemory::new())),
             checkpoints: backend.path().with_file_name("checkpoints"),
             gate: GateFacts {
+                listeners: [("postgres", 5432), ("ssh", 22)].map(listener).to_vec(),
                 authority_pem: "-----BEGIN CERTIFICATE-----\n".to_owned(),
                 keys: vec![(key.id().to_owned(), key.public_pem().unwrap())],
                 ..GateFacts::default()

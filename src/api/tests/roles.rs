@@ -20,6 +20,9 @@ use crate::golden::golden;
 const PAGES: &[(&str, &str, &str)] = &[
     ("GET", "/", ""),
     ("GET", "/targets", ""),
+    ("GET", "/targets/{name}", ""),
+    ("GET", "/targets/{name}/credential", ""),
+    ("POST", "/targets/{name}/credential", "account=orders_read"),
     ("GET", "/requests", ""),
     ("POST", "/requests", "target=orders&account=orders_read&reason=x"),
     ("GET", "/requests/new", ""),
@@ -31,6 +34,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("GET", "/keys/remove", ""),
     ("POST", "/keys/remove", "fingerprint=SHA256:alices"),
     ("GET", "/style.css", ""),
+    ("GET", "/copy.js", ""),
     ("GET", "/healthz", ""),
     ("GET", "/readyz", ""),
     ("GET", "/signin", ""),
@@ -108,6 +112,7 @@ struct World {
     request: String,
     grant: String,
     session: String,
+    credential: String,
 }
 
 impl World {
@@ -119,7 +124,8 @@ impl World {
         let request = gate.pending(alice).await;
         let session = gate.session(&grant, alice, true).await.to_string();
         gate.bind_key(alice, ALICES_KEY).await;
-        Self { gate, people, request, grant, session }
+        let credential = gate.credential(alice).await;
+        Self { gate, people, request, grant, session, credential }
     }
 
     fn who(&self, role: &str) -> Option<&Somebody> {
@@ -149,7 +155,8 @@ impl World {
             Some("identities") => alice.identity.id.to_string(),
             _ => "aaaaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
         };
-        let path = call.path.replace("{id}", &id).replace("{provider}", "example");
+        let path =
+            call.path.replace("{id}", &id).replace("{provider}", "example").replace("{name}", "orders");
         match path.as_str() {
             "/requests/new" => "/requests/new?target=orders&account=orders_read".to_owned(),
             "/api/v1/search" => format!("{path}?text=x"),
@@ -175,31 +182,33 @@ impl World {
             }
             None if call.method == Method::POST => {
                 request = request.header(header::CONTENT_TYPE, "application/json");
-                Body::from(body(&call.path).to_string())
+                Body::from(self.body(&call.path).to_string())
             }
             None => Body::empty(),
         };
         self.gate.send(request.body(body).unwrap()).await.status.as_u16()
     }
-}
 
-fn body(path: &str) -> Value {
-    match path {
-        "/api/v1/requests" => json!({ "target": "orders", "account": "orders_read", "reason": "x" }),
-        "/api/v1/certificates" => {
-            let key = rcgen::KeyPair::generate().unwrap();
-            let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
-            json!({ "csr": csr.pem().unwrap() })
+    fn body(&self, path: &str) -> Value {
+        match path {
+            "/api/v1/requests" => json!({ "target": "orders", "account": "orders_read", "reason": "x" }),
+            "/api/v1/certificates" => {
+                let key = rcgen::KeyPair::generate().unwrap();
+                let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap();
+                json!({ "csr": csr.pem().unwrap() })
+            }
+            "/api/v1/ssh/certificates" => {
+                let key = curfew_certs::SshKey::generate().unwrap();
+                json!({ "key": key.public_line().unwrap() })
+            }
+            "/api/v1/credentials" => json!({ "target": "orders", "account": "orders_read" }),
+            "/api/v1/credentials/revoke" => json!({ "user": self.credential }),
+            "/api/v1/ssh/keys/revoke" => json!({ "fingerprint": ALICES_KEY }),
+            _ if path.ends_with("/deny") || path.ends_with("/revoke") && path.contains("grants") => {
+                json!({ "reason": "no" })
+            }
+            _ => json!({}),
         }
-        "/api/v1/ssh/certificates" => {
-            let key = curfew_certs::SshKey::generate().unwrap();
-            json!({ "key": key.public_line().unwrap() })
-        }
-        "/api/v1/ssh/keys/revoke" => json!({ "fingerprint": ALICES_KEY }),
-        _ if path.ends_with("/deny") || path.ends_with("/revoke") && path.contains("grants") => {
-            json!({ "reason": "no" })
-        }
-        _ => json!({}),
     }
 }
 
@@ -251,6 +260,7 @@ async fn jumpserver_cve_2023_42442_a_stranger_gets_nothing_from_any_route() {
         "/api/v1/ssh",
         "/api/v1/openapi.json",
         "/style.css",
+        "/copy.js",
         // One word each, for whoever keeps the node up.
         "/healthz",
         "/readyz",

@@ -1,7 +1,7 @@
 //! Requests, grants, sessions and keys to be about, for the tests of the API and the pages.
 
 use curfew_adapter::{
-    EndReason, GrantId, ParameterPolicy, Protocol, ProvedKey, RequestId, SessionId, SignedIn,
+    EndReason, GrantId, Only, ParameterPolicy, Protocol, ProvedKey, RequestId, SessionId, SignedIn,
 };
 
 use super::Gate;
@@ -25,6 +25,12 @@ impl Gate {
         let who = SignedIn::new(to.viewer.identity.clone(), to.viewer.signin.id.clone());
         let key = ProvedKey { line: "ssh-ed25519 AAAA".to_owned(), fingerprint: fingerprint.to_owned() };
         self.app.identities.bind_key(&who, &key, [127, 0, 0, 1].into()).await.unwrap();
+    }
+
+    /// The name of a credential of theirs for reading orders.
+    pub(crate) async fn credential(&self, of: &Somebody) -> String {
+        let only = Only { target: "orders".to_owned(), account: "orders_read".to_owned() };
+        self.app.identities.make_credential(&of.viewer, &only, None).await.unwrap().0.name
     }
 
     /// The id of a session under this grant of `of`, which has ended and whose recording is sealed.

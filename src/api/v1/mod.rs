@@ -6,6 +6,7 @@
 mod audit;
 mod certificates;
 mod contracts;
+pub(in crate::api) mod credentials;
 mod document;
 mod gate;
 mod grants;
@@ -74,6 +75,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(identities::disable))
         .routes(routes!(identities::enable))
         .routes(routes!(certificates::certify))
+        .routes(routes!(credentials::list, credentials::make))
+        .routes(routes!(credentials::revoke))
         .routes(routes!(ssh::certify))
         .routes(routes!(ssh::keys))
         .routes(routes!(ssh::revoke))

@@ -7,6 +7,7 @@ use std::fmt;
 use url::{Host, Url};
 
 use crate::cli::CliError;
+use crate::ways;
 
 /// The origin of a gate, such as `https://gate.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,19 +69,7 @@ impl GateUrl {
 
     /// The name of the folder that keeps the sign-in: safe as a file name, one for each origin.
     pub fn folder_name(&self) -> String {
-        let host = self.0.host_str().unwrap_or_default();
-        let mut name = String::new();
-        if self.is_plain() {
-            name.push_str("http_");
-        }
-        name.extend(host.chars().map(|c| match c {
-            'a'..='z' | '0'..='9' | '.' | '-' => c,
-            _ => '_',
-        }));
-        if let Some(port) = self.0.port() {
-            name.push_str(&format!("_{port}"));
-        }
-        name
+        ways::gate_folder(&self.0)
     }
 }
 

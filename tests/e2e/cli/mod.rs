@@ -1,6 +1,7 @@
 //! The command line as people and scripts meet it: every command against a running gate, with its exit status.
 
 mod certificates;
+mod credentials;
 mod login;
 mod records;
 mod requests;
@@ -37,7 +38,7 @@ fn only(list: &Value) -> String {
 pub async fn plain_psql(person: &Person) -> Psql {
     let told = person.json(["connect", "orders", "--as", "orders_read", "--json"]).await.unwrap();
     let mut psql = Psql::to(([127, 0, 0, 1], 1).into());
-    for (name, value) in told.as_object().unwrap() {
+    for (name, value) in told["parameters"].as_object().unwrap() {
         psql = psql.param(name, value.as_str().unwrap());
     }
     psql

@@ -10,5 +10,5 @@ mod session;
 
 pub use access::{Grant, Offer, Request, Target, TargetAccount, Vote};
 pub use gate::{Authority, BoundKey, Certificate, Gate, Listener, PublicKey, SshFacts};
-pub use people::{Identity, Signin, Who, Whoami, WhoamiSignin};
+pub use people::{Credential, Identity, NewCredential, Signin, Who, Whoami, WhoamiSignin};
 pub use session::{Cut, Recording, Session};

@@ -98,3 +98,34 @@ pub struct Identity {
     #[serde(default)]
     pub last_signin_at: Option<Timestamp>,
 }
+
+/// An item of `GET credentials`.
+#[derive(Debug, Deserialize)]
+pub struct Credential {
+    /// Its name.
+    pub user: String,
+    /// Whose.
+    pub email: String,
+    /// The one target that it is good for.
+    pub target: String,
+    /// The one account there.
+    pub account: String,
+    /// Where it was asked for.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// Since when.
+    pub created_at: Timestamp,
+    /// When it is worthless.
+    pub expires_at: Timestamp,
+}
+
+/// What `POST credentials` answers.
+#[derive(Deserialize)]
+pub struct NewCredential {
+    /// Its name.
+    pub user: String,
+    /// Its secret.
+    pub password: String,
+    /// When it is worthless.
+    pub expires_at: Timestamp,
+}
