@@ -13,6 +13,9 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// Clients at the same time.
 const CLIENTS: [u32; 3] = [1, 8, 32];
 
+/// Queries of each client in the short run that is taken off the long one.
+const SHORT: u32 = 20;
+
 /// Bytes of a row that is copied out.
 const ROW: u64 = 1000;
 
@@ -99,9 +102,11 @@ async fn run(peers: &Peers, who: Who, kind: Kind, pace: Pace) -> Result<Ran> {
     let client = peers.client(who)?;
     Ok(match kind {
         Kind::Queries(mode, clients) => {
+            // What connecting costs is in both, and is measured by itself.
+            let (short, before) = peers.cpu(who, pgbench::select(&client, mode, clients, SHORT)).await?;
             let work = pgbench::select(&client, mode, clients, pace.queries / clients);
-            let (ran, cpu) = peers.cpu(who, work).await?;
-            Ran { speed: ran.tps, cpu: cpu / ran.queries * 1e6 }
+            let (long, after) = peers.cpu(who, work).await?;
+            Ran { speed: long.tps, cpu: (after - before) / (long.queries - short.queries) * 1e6 }
         }
         Kind::Copy => {
             let (seconds, cpu) = peers.cpu(who, copy(&client, pace.bytes)).await?;
