@@ -171,14 +171,13 @@ pub(super) async fn token(
     };
     match granted {
         Ok(Granted { token, seconds }) => {
-            let mut answer = json!({
-                "access_token": token.reveal(),
-                "token_type": "Bearer",
-                "expires_in": seconds,
-            });
+            let mut answer = serde_json::Map::new();
+            answer.insert("access_token".to_owned(), token.reveal().into());
+            answer.insert("token_type".to_owned(), "Bearer".into());
+            answer.insert("expires_in".to_owned(), seconds.into());
             if token.kind() == TokenKind::Postgres {
                 // It may have asked for another (RFC 6749, 5.1).
-                answer["scope"] = SCOPE.into();
+                answer.insert("scope".to_owned(), SCOPE.into());
             }
             Json(answer).into_response()
         }
