@@ -67,6 +67,23 @@ impl Desk {
         })
     }
 
+    /// What `curfew connect` says to whom a certificate is of no use: with a connection credential.
+    pub async fn credential(&self) -> Value {
+        self.alice.json(["connect", TARGET, "--as", self.account, "--json"]).await.unwrap()
+    }
+
+    /// The same as [`Desk::told`], with a connection credential instead of the certificate.
+    pub async fn told_with_credential(&self) -> Value {
+        let (mut told, connect) = (self.told(), self.credential().await);
+        for name in ["user", "password"] {
+            told[name] = connect["credential"][name].clone();
+        }
+        for name in ["certificate", "key"] {
+            told[name] = Value::Null;
+        }
+        told
+    }
+
     /// Starts a program with an environment that names nothing.
     pub fn start(&self, program: impl AsRef<Path>, args: &[OsString]) -> Process {
         let mut command = process::command(program.as_ref(), Stop::Kill, None);

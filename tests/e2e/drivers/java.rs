@@ -1,5 +1,6 @@
 //! The driver of Java, as Debian has it.
 
+use std::ffi::OsString;
 use std::fs;
 
 use rustls::pki_types::PrivateKeyDer;
@@ -30,7 +31,21 @@ async fn pgjdbc_does_what_programs_use_it_for() {
         text("certificate"),
         path.display()
     );
-    let args = ["-Xmx512m".into(), "-cp".into(), DRIVER.into(), script("Tour.java"), url.into()];
-    desk.tour("java", &[&args[..], &[text("user").into()]].concat()).await;
+    tour(&desk, &[&url, &text("user")]).await;
+}
+
+#[tokio::test]
+async fn pgjdbc_signs_in_by_a_connection_credential() {
+    let desk = Desk::of("orders_write").await;
+    // All that there is to say is in the URL.
+    let url = desk.credential().await["jdbc"].as_str().unwrap().to_owned();
+    tour(&desk, &[&url]).await;
+}
+
+/// Says to the driver where to go and as whom.
+async fn tour(desk: &Desk, to: &[&str]) {
+    let args = ["-Xmx512m".into(), "-cp".into(), DRIVER.into(), script("Tour.java")];
+    let to: Vec<OsString> = to.iter().map(OsString::from).collect();
+    desk.tour("java", &[&args[..], &to].concat()).await;
     assert_eq!(desk.recorded("insert into copied values ($1, $2)").await, 1);
 }
