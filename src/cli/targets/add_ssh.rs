@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::pasted::name;
 use crate::cli::CliError;
 use crate::cli::client::{Client, wire};
 use crate::cli::context::{Common, Context};
@@ -144,16 +145,6 @@ fn lines(args: &Args, authority: &str) -> Result<Lines, CliError> {
          accounts = [\n{accounts}]\n"
     );
     Ok(Lines { authority: authority.to_owned(), sshd, target, host, port })
-}
-
-/// A target's name, as the configuration has it.
-fn name(text: &str) -> Result<String, String> {
-    let fits = text.len() <= 63
-        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
-    fits.then(|| text.to_owned()).ok_or_else(|| {
-        "a target's name has a-z, 0-9, \"-\", \"_\" and \".\", and begins with a letter or digit".to_owned()
-    })
 }
 
 /// An account that a pattern of sshd_config means as it stands.

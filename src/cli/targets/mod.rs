@@ -1,7 +1,9 @@
 //! `curfew targets`: what one may reach now, or ask for, and under which contract.
 
+mod add_postgres;
 mod add_ssh;
 mod check;
+mod pasted;
 
 use std::time::Duration;
 
@@ -25,7 +27,9 @@ pub struct Args {
 enum TargetsCommand {
     /// What an SSH host's sshd_config and the gate's configuration need, to be pasted; nothing is changed
     AddSsh(add_ssh::Args),
-    /// Connect to an SSH target as the gate would, on the gate's machine, and say what is still open
+    /// What a Postgres server's pg_hba.conf and the gate's configuration need, to be pasted; nothing is changed
+    AddPostgres(add_postgres::Args),
+    /// Connect to a target as the gate would, on the gate's machine, and say what is still open
     Check(check::Args),
 }
 
@@ -36,6 +40,7 @@ enum TargetsCommand {
 pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
     match args.command {
         Some(TargetsCommand::AddSsh(args)) => return add_ssh::run(args, cx).await,
+        Some(TargetsCommand::AddPostgres(args)) => return add_postgres::run(&args, cx),
         Some(TargetsCommand::Check(args)) => return check::run(args, cx).await,
         None => {}
     }

@@ -2,6 +2,7 @@
 //! what an operator types to see that there is no way around the gate.
 
 mod hosts;
+mod operator;
 mod proof;
 
 use curfew_harness::GateOptions;

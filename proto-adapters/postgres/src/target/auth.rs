@@ -61,13 +61,17 @@ pub enum Channel {
     EndPoint(Vec<u8>),
 }
 
-/// Runs the exchange up to AuthenticationOk.
+/// Runs the exchange up to AuthenticationOk; says how the password was proved, if it was.
 ///
 /// # Errors
 /// Where the target does not let the account in.
-pub async fn prove(wire: &mut Wire, claim: Claim<'_>, keys: &KeyCache) -> Result<(), Unproved> {
+pub async fn prove(
+    wire: &mut Wire,
+    claim: Claim<'_>,
+    keys: &KeyCache,
+) -> Result<Option<PasswordProof>, Unproved> {
     let mut scram = None::<Exchange>;
-    let mut bound = false;
+    let mut proved = None;
     loop {
         let (tag, body) = wire.message().await?;
         match tag {
@@ -89,21 +93,25 @@ pub async fn prove(wire: &mut Wire, claim: Claim<'_>, keys: &KeyCache) -> Result
         let mut out = Vec::new();
         match (kind, scram.take()) {
             // Ok; a server that breaks off an exchange half-way has not proved to know the secret.
-            (0, None) if claim.weakest == PasswordProof::ScramPlus && !bound => {
+            (0, None) if claim.weakest == PasswordProof::ScramPlus && proved.is_none() => {
                 return Err(Unproved::Unbound("it lets the account in without a proof"));
             }
-            (0, None) => return Ok(()),
+            (0, None) => return Ok(proved),
             (3, None) => return Err(Unproved::Method("the password in the clear")),
             (5, None) if claim.weakest == PasswordProof::Md5 => {
                 let salt = body.take(4).map_err(|_| Unproved::Protocol)?;
                 let secret = claim.secret.ok_or(Unproved::NoPassword)?;
                 frontend::password(&mut out, &md5_answer(claim.account, secret, salt));
+                proved = Some(PasswordProof::Md5);
             }
             (5, None) => return Err(Unproved::Method("MD5")),
             (10, None) => {
                 claim.secret.ok_or(Unproved::NoPassword)?;
                 let (mechanism, how) = choose(body, claim)?;
-                bound = matches!(how, Bound::EndPoint(_));
+                proved = Some(match how {
+                    Bound::EndPoint(_) => PasswordProof::ScramPlus,
+                    Bound::Nothing | Bound::NotOffered => PasswordProof::Scram,
+                });
                 let exchange = Exchange::begin(how);
                 frontend::sasl_initial(&mut out, mechanism, exchange.first().as_bytes());
                 scram = Some(exchange);

@@ -7,7 +7,7 @@ use super::{Failure, KeyCache, secure};
 use crate::binding;
 use crate::codec::{Cursor, backend, frame, frontend, limits, report, startup};
 use crate::stream::Stream;
-use curfew_adapter::{BootTime, EndReason, GuardedSocket, Secret, Session};
+use curfew_adapter::{EndReason, GuardedSocket, PasswordProof, PostgresRoute, Secret};
 
 /// A backend that is ready.
 #[derive(Debug)]
@@ -20,10 +20,10 @@ pub struct Target {
     pub greeting: Vec<u8>,
     /// What came behind its first ReadyForQuery.
     pub behind: Vec<u8>,
-    /// When it was ready, by which time it existed.
-    pub ready: BootTime,
     /// What it is, as far as was asked.
     pub state: State,
+    /// How the account's password was proved; none where none was asked for.
+    pub proved: Option<PasswordProof>,
 }
 
 /// What a server says that it is (Postgres manual, 34.1.2 `target_session_attrs`).
@@ -38,6 +38,14 @@ pub struct State {
 /// What a connection begins with.
 #[derive(Clone, Copy, Debug)]
 pub struct Begin<'a> {
+    /// The target's name, for what is told.
+    pub target: &'a str,
+    /// The account.
+    pub account: &'a str,
+    /// The database.
+    pub database: &'a str,
+    /// How passwords are proved there, and which version is spoken.
+    pub route: &'a PostgresRoute,
     /// Settings for the backend.
     pub settings: &'a [(String, String)],
     /// The account's password; none where it signs in by certificate.
@@ -48,38 +56,28 @@ pub struct Begin<'a> {
     pub asks_state: bool,
 }
 
-/// Connects to `place`, which `socket` leads to, for `session`.
+/// Connects to `place`, which `socket` leads to.
 ///
 /// # Errors
 /// Where there is no such backend in the end.
-pub async fn connect(
-    session: &Session,
-    socket: GuardedSocket,
-    place: Place,
-    begin: Begin<'_>,
-) -> Result<Target, Failure> {
-    let terms = session.terms();
-    let to = &terms.target;
-    let failed = |why: &dyn std::fmt::Display| Failure::unreachable(&to.name, why);
-    let Some(database) = terms.database.as_deref() else {
-        return Err(failed(&"no database is configured for it"));
-    };
+pub async fn connect(socket: GuardedSocket, place: Place, begin: Begin<'_>) -> Result<Target, Failure> {
+    let failed = |why: &dyn std::fmt::Display| Failure::unreachable(begin.target, why);
     let stream = secure::secure(socket, &place).await.map_err(|e| failed(&e))?;
     let channel = channel(&stream);
     let mut wire = Wire::new(stream);
     let mut out = Vec::new();
-    let fixed = [("user", terms.account.as_str()), ("database", database)];
+    let fixed = [("user", begin.account), ("database", begin.database)];
     let settings = begin.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    startup::startup(&mut out, to.postgres.minor, fixed.into_iter().chain(settings));
+    startup::startup(&mut out, begin.route.minor, fixed.into_iter().chain(settings));
     wire.send(&out).await.map_err(|e| failed(&e))?;
     let claim = Claim {
-        account: &terms.account,
+        account: begin.account,
         secret: begin.secret,
-        weakest: to.postgres.weakest,
+        weakest: begin.route.weakest,
         channel: &channel,
-        minor: to.postgres.minor,
+        minor: begin.route.minor,
     };
-    auth::prove(&mut wire, claim, begin.keys).await.map_err(|unproved| {
+    let proved = auth::prove(&mut wire, claim, begin.keys).await.map_err(|unproved| {
         let failure = failed(&unproved);
         Failure { conclusive: concludes(&unproved), ..failure }
     })?;
@@ -113,9 +111,8 @@ pub async fn connect(
     if begin.asks_state && !state.is_known() {
         state = ask_state(&mut wire).await.map_err(|why| failed(&why))?;
     }
-    let ready = session.clock().boot();
     let (stream, behind) = wire.into_parts();
-    Ok(Target { stream, key, greeting, behind, ready, state })
+    Ok(Target { stream, key, greeting, behind, state, proved })
 }
 
 /// What a password exchange can be bound to.

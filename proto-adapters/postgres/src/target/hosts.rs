@@ -32,7 +32,7 @@ pub async fn reach(
     let wanted = route.postgres.wanted;
     let (secret, tls) = (secret(session).await?, tls(session).await?);
     let asks_state = wanted != SessionAttrs::Any;
-    let begin = Begin { settings, secret: secret.as_ref(), keys, asks_state };
+    let begin = Begin { asks_state, ..begin(session, settings, secret.as_ref(), keys)? };
     let rounds: &[_] = match wanted {
         SessionAttrs::PreferStandby => &[SessionAttrs::Standby, SessionAttrs::Any],
         _ => &[wanted],
@@ -94,10 +94,10 @@ pub async fn connect_again(
 ) -> Result<Target, Failure> {
     let name = &session.terms().target.name;
     let secret = secret(session).await?;
-    let begin = Begin { settings, secret: secret.as_ref(), keys, asks_state: false };
+    let begin = begin(session, settings, secret.as_ref(), keys)?;
     let socket = session.dial_for_cleanup(place.address).await;
     let socket = socket.map_err(|error| Failure::unreachable(name, error))?;
-    connect(session, socket, place.clone(), begin).await
+    connect(socket, place.clone(), begin).await
 }
 
 async fn open(
@@ -110,7 +110,7 @@ async fn open(
     let opening = async {
         let socket = session.dial_to(place.address).await;
         let socket = socket.map_err(|error| Failure::unreachable(name, error))?;
-        connect(session, socket, place, begin).await
+        connect(socket, place, begin).await
     };
     match timeout(patience, opening).await {
         Ok(done) => done,
@@ -119,6 +119,22 @@ async fn open(
             Err(Failure::unreachable(name, format_args!("it was not ready within {seconds} seconds")))
         }
     }
+}
+
+/// What a connection of this session begins with.
+fn begin<'a>(
+    session: &'a Session,
+    settings: &'a [(String, String)],
+    secret: Option<&'a Secret>,
+    keys: &'a KeyCache,
+) -> Result<Begin<'a>, Failure> {
+    let terms = session.terms();
+    let Some(database) = terms.database.as_deref() else {
+        return Err(Failure::unreachable(&terms.target.name, "no database is configured for it"));
+    };
+    let (account, route) = (terms.account.as_str(), &terms.target.postgres);
+    let target = terms.target.name.as_str();
+    Ok(Begin { target, account, database, route, settings, secret, keys, asks_state: false })
 }
 
 /// The account's password, where it signs in by one.

@@ -3,6 +3,7 @@
 //! What a target says is a stranger's bytes too: bounded, and never shown to the client unread.
 
 mod auth;
+pub mod check;
 mod cleanup;
 mod connect;
 mod failure;

@@ -1,64 +1,37 @@
-//! `curfew targets check`: connects to an SSH target as the gate would, and says what is still open there.
-//!
-//! Owns the sentences and the exit status: everything that leads around the gate fails the check. It needs the gate's own
-//! keys, so it is the operator's, on the gate's machine. What it does there is signing in, and nothing once it is in.
+//! `curfew targets check` of an SSH host. It needs the gate's own keys, for a certificate such as a session gets. What it
+//! does there is signing in, and nothing once it is in.
 
 use std::path::{Path, PathBuf};
 
-use curfew_adapter::{HostPort, Login, Protocol};
+use curfew_adapter::{HostPort, Login};
 use curfew_certs::SessionCertificate;
 use curfew_ssh::check::{Check, CheckCertificate, Findings, check};
 use jiff::{SignedDuration, Timestamp};
 
+use super::say;
 use crate::cli::CliError;
 use crate::cli::context::Context;
 use crate::cli::file;
-use crate::cli::output::{Output, Tone, clean};
+use crate::cli::output::{Output, clean};
 use crate::config::{Account, Config, Target};
 use crate::keys::{Keys, SshKeys};
-use crate::toml_doc::closest;
 
 /// How long the certificates of a check are good.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(2);
 
-/// Arguments of `curfew targets check`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// The target
-    target: String,
-    /// Only this account of it
-    #[arg(long = "as", value_name = "ACCOUNT")]
-    account: Option<String>,
-    /// A public key that the host must not take, such as your own from before the gate; may be given several times
-    #[arg(long = "key", value_name = "FILE")]
-    keys: Vec<PathBuf>,
-    /// The gate's configuration
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "curfew.toml",
-        env = "CURFEW_CONFIG",
-        hide_env_values = true
-    )]
-    config: PathBuf,
-}
-
-/// Runs it.
+/// Looks at these accounts of `target`, and gives how much is not as it should be.
 ///
 /// # Errors
-/// The host can't be reached, or something is open.
-pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
-    let config =
-        Config::load(&args.config).map_err(|problems| CliError::failed(problems.to_string().trim_end()))?;
+/// The host can't be reached, or a key or secret can't be read.
+pub async fn run(
+    config: &Config,
+    target: &Target,
+    accounts: &[&Account],
+    offers: &[PathBuf],
+    cx: &mut Context,
+) -> Result<usize, CliError> {
     let keys = Keys::load(&config.server.keys).map_err(|error| CliError::failed(error.to_string()))?;
-    let target = find(&config, &args.target)?;
-    let accounts: Vec<&Account> = match &args.account {
-        Some(name) => vec![target.account(name).ok_or_else(|| {
-            CliError::failed(format!("the target `{}` has no account `{}`", target.name, clean(name)))
-        })?],
-        None => target.accounts.iter().collect(),
-    };
-    let offers = args.keys.iter().map(|path| public_key(path)).collect::<Result<Vec<_>, _>>()?;
+    let offers = offers.iter().map(|path| public_key(path)).collect::<Result<Vec<_>, _>>()?;
     let HostPort { host, port } = &target.address;
     cx.out.line(format!("{} at {host}:{port}", target.name))?;
     let mut wrong = 0;
@@ -69,31 +42,7 @@ pub async fn run(args: Args, cx: &mut Context) -> Result<(), CliError> {
             break;
         }
     }
-    match wrong {
-        0 => Ok(()),
-        1 => Err(CliError::failed(format!("one thing is not as it should be on {}", target.name))),
-        wrong => {
-            Err(CliError::failed(format!("{wrong} things are not as they should be on {}", target.name)))
-        }
-    }
-    .map_err(|error| {
-        error.hint(format!("`curfew targets add-ssh {}` prints what its sshd_config needs", target.name))
-    })
-}
-
-fn find<'c>(config: &'c Config, name: &str) -> Result<&'c Target, CliError> {
-    let Some(target) = config.target(name) else {
-        let near = closest(name, config.targets.iter().map(|target| target.name.as_str()));
-        let error = CliError::failed(format!("the configuration has no target `{}`", clean(name)));
-        return Err(match near {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error,
-        });
-    };
-    if target.protocol == Protocol::Ssh {
-        return Ok(target);
-    }
-    Err(CliError::usage(format!("the target `{name}` does not speak SSH, and only that is checked")))
+    Ok(wrong)
 }
 
 fn public_key(path: &Path) -> Result<String, CliError> {
@@ -153,11 +102,7 @@ fn tell(
     out: &mut Output,
 ) -> Result<usize, CliError> {
     let mut wrong = 0;
-    let mut say = |fine: bool, text: String| {
-        let mark = if fine { out.paint(Tone::Good, "ok   ") } else { out.paint(Tone::Bad, "OPEN ") };
-        wrong += usize::from(!fine);
-        out.line(format!("  {mark} {text}"))
-    };
+    let mut say = |fine: bool, text: String| say(out, &mut wrong, fine, &text);
     if let Err(cause) = &findings.host {
         say(false, format!("it is not the host that `host_keys` knows: {}", clean(cause)))?;
         return Ok(wrong);
