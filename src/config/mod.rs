@@ -134,6 +134,26 @@ impl Config {
         }
         names.into_iter().collect()
     }
+
+    /// The hosts under which each Postgres target has a name of its own, `TARGET.HOST`: that of the public URL and those
+    /// under `[server] names`, as far as they are names.
+    pub fn target_hosts(&self) -> Vec<String> {
+        let public = self.server.public_url.host_str().map(str::to_owned);
+        let all: BTreeSet<_> = public.into_iter().chain(self.server.names.iter().cloned()).collect();
+        all.into_iter().filter(|name| may_have_names_below(name)).collect()
+    }
+
+    /// What the Postgres listener's own certificate is made out to: the gate's names, and whatever is below them.
+    pub fn postgres_certificate_names(&self) -> Vec<String> {
+        let below = self.target_hosts().into_iter().map(|host| format!("*.{host}"));
+        self.certificate_names().into_iter().chain(below).collect()
+    }
+}
+
+/// Whether this is a name in DNS under which there may be others, and neither an address nor this machine.
+fn may_have_names_below(name: &str) -> bool {
+    matches!(url::Host::parse(name), Ok(url::Host::Domain(found)) if found != "localhost" && found == name)
+        && !name.contains('*')
 }
 
 /// `path` as written, made absolute.

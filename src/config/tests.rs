@@ -108,6 +108,7 @@ fn the_example_reads() {
     assert_eq!(config.record.checkpoint.file, Path::new("/var/lib/curfew/checkpoints.jsonl"));
     assert_eq!(config.session.countdown, [600, 300, 60, 10].map(Duration::from_secs));
     assert_eq!(config.certificate_names(), ["gate.example.com"]);
+    assert_eq!(config.postgres_certificate_names(), ["gate.example.com", "*.gate.example.com"]);
 }
 
 #[test]
@@ -139,6 +140,8 @@ fn every_optional_key_reads() {
     assert_eq!(config.record.mode, RecordMode::BestEffort);
     let names = ["127.0.0.1", "::1", "gate.example.com", "localhost", "pg.example.com"];
     assert_eq!(config.certificate_names(), names);
+    // Addresses and localhost have no names below them.
+    assert_eq!(config.target_hosts(), ["gate.example.com", "pg.example.com"]);
 }
 
 #[test]

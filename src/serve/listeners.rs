@@ -59,18 +59,13 @@ impl Listeners {
         ssh: &SshKeys,
         clock: &Clock,
     ) -> Result<Self, String> {
-        let own = || {
+        let own = |names: Vec<String>| {
             let clock = clock.clone();
-            OwnCertificate::new(
-                authority.clone(),
-                config.certificate_names(),
-                CERTIFICATE,
-                Arc::new(move || clock.wall()),
-            )
+            OwnCertificate::new(authority.clone(), names, CERTIFICATE, Arc::new(move || clock.wall()))
         };
-        let tls = |tls: &ListenTls, clients: ClientCertificates<'_>, alpn: &[&str]| {
+        let tls = |tls: &ListenTls, names: Vec<String>, clients: ClientCertificates<'_>, alpn: &[&str]| {
             let certificate = match tls {
-                ListenTls::Own | ListenTls::Off => own().map_err(|error| error.to_string())? as Arc<_>,
+                ListenTls::Own | ListenTls::Off => own(names).map_err(|error| error.to_string())? as Arc<_>,
                 ListenTls::Files { cert, key } => {
                     let read = |path: &std::path::Path| {
                         std::fs::read(path)
@@ -85,12 +80,17 @@ impl Listeners {
         let listen = &config.listen;
         let http_tls = match listen.http.tls {
             ListenTls::Off => None,
-            _ => Some(TlsAcceptor::from(tls(&listen.http.tls, ClientCertificates::Ignore, &["http/1.1"])?)),
+            _ => {
+                let names = config.certificate_names();
+                let tls = tls(&listen.http.tls, names, ClientCertificates::Ignore, &["http/1.1"])?;
+                Some(TlsAcceptor::from(tls))
+            }
         };
         let asks = ClientCertificates::Ask(authority);
-        let postgres_tls = tls(&listen.postgres.tls, asks, &["postgresql"])?;
-        let issuer = Some(site.origin());
-        let options = Options { plaintext: listen.postgres.plaintext == Plaintext::Allow, issuer };
+        let names = config.postgres_certificate_names();
+        let postgres_tls = tls(&listen.postgres.tls, names, asks, &["postgresql"])?;
+        let plaintext = listen.postgres.plaintext == Plaintext::Allow;
+        let options = Options { plaintext, issuer: Some(site.origin()), hosts: config.target_hosts() };
         let proxies: Arc<[IpNet]> = config.server.trusted_proxies.clone().into();
         let rules = |proxied: bool| Rules {
             connections: listen.limits.connections,

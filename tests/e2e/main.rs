@@ -25,5 +25,6 @@ mod recording;
 mod ssh;
 mod startup;
 mod targets;
+mod traffic;
 mod verifier;
 mod world;

@@ -4,4 +4,5 @@ mod bytes;
 mod cancel;
 mod names;
 mod slow;
+mod sni;
 mod target;

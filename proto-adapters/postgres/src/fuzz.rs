@@ -16,7 +16,7 @@ pub fn startup(input: &[u8]) {
             assert!(!matches!(startup::parse(short), Ok(Some(_))), "a packet that is not whole was read");
         }
         if let First::Startup(startup) = first {
-            let _ = client::read_parameters(startup);
+            let _ = client::read_parameters(startup, None);
         }
         rest = rest.get(length..).unwrap_or_default();
     }

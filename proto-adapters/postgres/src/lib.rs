@@ -24,6 +24,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use target::check;
+
 use cancel::CancelKeys;
 use client::{Client, Greeting, Left, Parameters, Sentence, credential, oauth};
 use codec::{backend, startup::NEWEST};
@@ -43,6 +45,19 @@ pub struct Options {
     /// The issuer of the tokens that clients may sign in with (RFC 8414), such as `https://gate.example.com`; `None`
     /// where none may.
     pub issuer: Option<String>,
+    /// Hosts under which each target has a name of its own: `TARGET.HOST`, as the client calls it in TLS (SNI).
+    pub hosts: Vec<String>,
+}
+
+impl Options {
+    /// The target that is meant by this name of ours.
+    fn target_of(&self, name: &str) -> Option<String> {
+        let under = |host: &String| {
+            let target = name.strip_suffix(host.as_str())?.strip_suffix('.')?;
+            (!target.is_empty()).then(|| target.to_owned())
+        };
+        self.hosts.iter().find_map(under)
+    }
 }
 
 /// Speaks Postgres.
@@ -80,8 +95,10 @@ impl PostgresAdapter {
         };
         let minor = startup.minor;
         let certificates = stream.peer_certificates();
+        let named = stream.server_name().and_then(|name| self.options.target_of(name));
         let mut client = Client::new(stream, pending, false);
-        let Parameters { ask, settings, unknown_options, by_token } = match client::read_parameters(startup) {
+        let read = client::read_parameters(startup, named);
+        let Parameters { ask, settings, unknown_options, by_token } = match read {
             Ok(parameters) => parameters,
             Err(sentence) => {
                 client.refuse(&sentence).await;

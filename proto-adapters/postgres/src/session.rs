@@ -76,6 +76,8 @@ async fn live(
     cancels: Registration,
     keys: &KeyCache,
 ) -> Closing {
+    // By now it existed.
+    let ready = session.clock().boot();
     client.authenticated();
     let mut greeting = std::mem::take(&mut client.unsent);
     greeting.extend_from_slice(&target.greeting);
@@ -86,7 +88,7 @@ async fn live(
     let mut relay = Box::new(Relay::new(session, ends, target.key.as_ref(), cancels, beginnings));
     let outcome = relay.run().await;
     let remains = relay.remains();
-    let stopper = Stopper::new(session, target.key.as_ref(), target.ready, keys);
+    let stopper = Stopper::new(session, target.key.as_ref(), ready, keys);
     match outcome {
         Outcome::Over(end) => cut(session, remains, &stopper, &end).await,
         outcome => wind_up(session, remains, &stopper, outcome).await,

@@ -21,6 +21,17 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// The name by which the client called us in TLS (SNI), in lower case.
+    pub fn server_name(&self) -> Option<&str> {
+        match self {
+            Self::Tls(tls, _) => match &**tls {
+                TlsStream::Server(tls) => tls.get_ref().1.server_name(),
+                TlsStream::Client(_) => None,
+            },
+            Self::Plain(_) => None,
+        }
+    }
+
     /// The certificate chain that the peer showed, and whose key it has proved to hold.
     pub fn peer_certificates(&self) -> Option<Vec<CertificateDer<'static>>> {
         match self {

@@ -274,8 +274,12 @@ impl Wire {
     pub async fn until(&mut self, tag: u8) -> Result<Vec<Message>> {
         let mut seen = Vec::new();
         loop {
-            let message =
-                self.next().await.context(format!("waiting for {} after {seen:?}", char::from(tag)))?;
+            let message = match self.next().await {
+                Ok(message) => message,
+                Err(error) => {
+                    return Err(error).context(format!("waiting for {} after {seen:?}", char::from(tag)));
+                }
+            };
             let found = message.tag == tag;
             seen.push(message);
             if found {

@@ -50,11 +50,11 @@ pub struct Parameters {
     pub by_token: bool,
 }
 
-/// Reads a startup message.
+/// Reads a startup message. `named` is the target that the client named in TLS, by the host that it called.
 ///
 /// # Errors
 /// The sentence to refuse it with.
-pub fn read(startup: Startup) -> Result<Parameters, Box<Sentence>> {
+pub fn read(startup: Startup, named: Option<String>) -> Result<Parameters, Box<Sentence>> {
     let (mut user, mut database, mut auth) = (None, None, None);
     let mut settings: Vec<(String, String)> = Vec::new();
     let mut unknown_options = Vec::new();
@@ -90,24 +90,7 @@ pub fn read(startup: Startup) -> Result<Parameters, Box<Sentence>> {
     let account = user.filter(|user| !user.is_empty()).ok_or_else(|| {
         missing("the connection names no account", "Give the account as the user: psql -U ACCOUNT -d TARGET.")
     })?;
-    let database = database.filter(|database| !database.is_empty()).ok_or_else(|| {
-        missing(
-            "the connection names no target",
-            "Give the target as the database: psql -d TARGET, or -d TARGET/DATABASE.",
-        )
-    })?;
-    let (target, database) = match database.split_once('/') {
-        None => (database, None),
-        Some((target, database)) if !target.is_empty() && !database.is_empty() => {
-            (target.to_owned(), Some(database.to_owned()))
-        }
-        Some(_) => {
-            return Err(missing(
-                "one side of the `/` in the database's name is empty",
-                "Write -d TARGET, or -d TARGET/DATABASE.",
-            ));
-        }
-    };
+    let (target, database) = place(database, named)?;
     let program = settings.iter().find(|(name, _)| name == "application_name");
     let program = program.map(|(_, value)| value.clone()).unwrap_or_default();
     let can_wait = program == WAITS;
@@ -117,6 +100,39 @@ pub fn read(startup: Startup) -> Result<Parameters, Box<Sentence>> {
         unknown_options,
         by_token,
     })
+}
+
+/// The target and its database: `TARGET` or `TARGET/DATABASE`, and the database alone where the host has named the target.
+fn place(database: Option<String>, named: Option<String>) -> Result<(String, Option<String>), Box<Sentence>> {
+    let database = database.filter(|database| !database.is_empty());
+    match (database, named) {
+        (None, Some(target)) => Ok((target, None)),
+        (None, None) => Err(missing(
+            "the connection names no target",
+            "Give the target as the database: psql -d TARGET, or -d TARGET/DATABASE.",
+        )),
+        (Some(database), named) => match (database.split_once('/'), named) {
+            (None, Some(target)) => Ok((target, Some(database))),
+            (None, None) => Ok((database, None)),
+            (Some((target, database)), None) if !target.is_empty() && !database.is_empty() => {
+                Ok((target.to_owned(), Some(database.to_owned())))
+            }
+            (Some((target, database)), Some(named)) if target == named && !database.is_empty() => {
+                Ok((named, Some(database.to_owned())))
+            }
+            (Some((target, database)), Some(named)) if !target.is_empty() && !database.is_empty() => {
+                let (named, target) = (shown(&named), shown(target));
+                Err(missing(
+                    &format!("the host names the target {named}, and the database the target {target}"),
+                    "Under a target's own host the database is named alone: -d DATABASE.",
+                ))
+            }
+            (Some(_), _) => Err(missing(
+                "one side of the `/` in the database's name is empty",
+                "Write -d TARGET, or -d TARGET/DATABASE.",
+            )),
+        },
+    }
 }
 
 fn once(place: &mut Option<String>, name: &str, value: String) -> Result<(), Box<Sentence>> {
@@ -181,7 +197,7 @@ mod tests {
     }
 
     fn code(parameters: &[(&str, &str)]) -> &'static str {
-        read(startup(parameters)).unwrap_err().code
+        read(startup(parameters), None).unwrap_err().code
     }
 
     #[test]
@@ -196,14 +212,38 @@ mod tests {
 
     #[test]
     fn the_database_names_the_target() {
-        let found =
-            read(startup(&[("user", "U"), ("database", "orders/Main/x"), ("application_name", "psql")]));
+        let found = read(
+            startup(&[("user", "U"), ("database", "orders/Main/x"), ("application_name", "psql")]),
+            None,
+        );
         let ask = found.unwrap().ask;
         assert_eq!((ask.target.as_str(), ask.account.as_str()), ("orders", "U"));
         assert_eq!(ask.database.as_deref(), Some("Main/x"));
         assert!(ask.can_wait);
-        let found = read(startup(&[("user", "u"), ("database", "d"), ("application_name", "psql ")]));
+        let found = read(startup(&[("user", "u"), ("database", "d"), ("application_name", "psql ")]), None);
         assert!(!found.unwrap().ask.can_wait);
+    }
+
+    #[test]
+    fn a_targets_own_host_names_it_and_leaves_the_database_to_itself() {
+        let read = |database: &[(&str, &str)]| {
+            let all = [&[("user", "u")], database].concat();
+            read(startup(&all), Some("orders".to_owned()))
+                .map(|found| (found.ask.target, found.ask.database))
+                .map_err(|sentence| (sentence.code, sentence.notice.message))
+        };
+        let orders = |database: Option<&str>| Ok(("orders".to_owned(), database.map(str::to_owned)));
+        assert_eq!(read(&[]), orders(None));
+        assert_eq!(read(&[("database", "")]), orders(None));
+        assert_eq!(read(&[("database", "main")]), orders(Some("main")));
+        assert_eq!(read(&[("database", "orders")]), orders(Some("orders")));
+        assert_eq!(read(&[("database", "orders/main")]), orders(Some("main")));
+        for (other, word) in
+            [("billing/main", "billing"), ("Orders/main", "Orders"), ("orders/", "empty"), ("/main", "empty")]
+        {
+            let (code, message) = read(&[("database", other)]).unwrap_err();
+            assert!(code == "28000" && message.contains(word), "{message}");
+        }
     }
 
     #[test]
@@ -230,7 +270,7 @@ mod tests {
             assert_eq!(code(&[base[0], base[1], ("options", hostile)]), "0A000", "{hostile}");
         }
         let fine = "-c statement_timeout=5s --search-path=a\\ b -cgeqo=off";
-        let found = read(startup(&[base[0], base[1], ("options", fine)])).unwrap();
+        let found = read(startup(&[base[0], base[1], ("options", fine)]), None).unwrap();
         let expected = [("statement_timeout", "5s"), ("search_path", "a b"), ("geqo", "off")];
         assert_eq!(found.settings, expected.map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
@@ -238,9 +278,9 @@ mod tests {
     fn how_to_sign_in_is_no_setting_of_the_target() {
         let base = [("user", "u"), ("database", "d")];
         let options = ("options", "-c jit=off -c curfew.auth=oauth");
-        let found = read(startup(&[base[0], base[1], options])).unwrap();
+        let found = read(startup(&[base[0], base[1], options]), None).unwrap();
         assert!(found.by_token);
         assert_eq!(found.settings, [("jit".to_owned(), "off".to_owned())]);
-        assert!(!read(startup(&base)).unwrap().by_token);
+        assert!(!read(startup(&base), None).unwrap().by_token);
     }
 }

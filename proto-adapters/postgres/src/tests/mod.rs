@@ -9,6 +9,7 @@ mod oauth;
 mod proof;
 mod rules;
 mod session;
+mod stall;
 mod startup;
 mod talk;
 mod target;
@@ -38,7 +39,8 @@ const ISSUER: &str = "https://gate.example.com";
 const BASE: [(&str, &str); 2] = [("user", "orders_read"), ("database", "orders")];
 
 fn adapter(plaintext: bool) -> Arc<PostgresAdapter> {
-    Arc::new(PostgresAdapter::new(self_signed().0, Options { plaintext, issuer: Some(ISSUER.to_owned()) }))
+    let options = Options { plaintext, issuer: Some(ISSUER.to_owned()), ..Options::default() };
+    Arc::new(PostgresAdapter::new(self_signed().0, options))
 }
 
 impl Fixture {

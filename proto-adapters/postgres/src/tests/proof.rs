@@ -66,12 +66,15 @@ fn request(kind: i32, data: &[u8]) -> Vec<u8> {
     out
 }
 
+/// What a server makes of the client's nonce.
+type Challenge = fn(&str) -> Vec<u8>;
+
 /// A server that begins SCRAM, and challenges with what this makes of the client's nonce.
-async fn challenging(challenge: fn(&str) -> Vec<u8>) -> FakeTarget {
+async fn challenging(challenge: Challenge) -> FakeTarget {
     FakeTarget::start(move |talk, notes| Box::pin(challenge_once(talk, notes, challenge))).await
 }
 
-async fn challenge_once(mut talk: Talk<TcpStream>, notes: Notes, challenge: fn(&str) -> Vec<u8>) {
+async fn challenge_once(mut talk: Talk<TcpStream>, notes: Notes, challenge: Challenge) {
     talk.send(&request(10, b"SCRAM-SHA-256\0\0")).await;
     let Some((frontend::PASSWORD, first)) = talk.next().await else { return };
     let mut first = Cursor::new(&first);
@@ -83,9 +86,6 @@ async fn challenge_once(mut talk: Talk<TcpStream>, notes: Notes, challenge: fn(&
         notes.add(format!("proof {}", char::from(kind)));
     }
 }
-
-/// What a target answers to a client's nonce.
-type Challenge = fn(&str) -> Vec<u8>;
 
 #[tokio::test]
 async fn pgbouncer_cve_2026_6664_scram_of_a_hostile_server_gets_no_proof() {
@@ -127,7 +127,7 @@ async fn a_server_that_does_not_know_the_secret_is_left() {
     {
         let target = FakeTarget::start(move |mut talk, notes| {
             Box::pin(async move {
-                let challenge: fn(&str) -> Vec<u8> =
+                let challenge: Challenge =
                     |nonce| request(11, format!("r={nonce}x,s=AAAA,i=4096").as_bytes());
                 talk.send(&request(10, b"SCRAM-SHA-256\0\0")).await;
                 let Some((_, first)) = talk.next().await else { return };

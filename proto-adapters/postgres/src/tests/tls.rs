@@ -6,7 +6,7 @@ use super::target::{FakeTarget, answer};
 use super::{Fixture, packet};
 use crate::codec::backend;
 use crate::codec::frontend::write_query;
-use crate::codec::startup::ssl_request;
+use crate::codec::startup::{ssl_request, startup};
 use crate::{Options, PostgresAdapter};
 use curfew_adapter::{AdapterError, TargetTls, TlsMode};
 use curfew_conformance::{FakeCore, Script, Stage, client_config, self_signed, target_roots};
@@ -82,6 +82,75 @@ async fn direct_tls_needs_its_alpn_name() {
             assert!(matches!(stage.served().await, Some(Err(AdapterError::Protocol(_)))));
         }
     }
+}
+
+/// A client's TLS that looks at no certificate, so that the gate may be called anything.
+fn blind() -> rustls::ClientConfig {
+    Arc::unwrap_or_clone(TargetTls::new(TlsMode::Require, rustls::RootCertStore::empty()).unwrap().config())
+}
+
+#[tokio::test]
+async fn a_host_below_the_gates_names_the_target() {
+    for (host, database, target, opened) in [
+        ("orders.gate.example.com", "main", "orders", Some("main")),
+        ("orders.GATE.example.com", "main", "orders", Some("main")),
+        ("gate.example.com", "orders", "orders", None),
+        ("orders.gate.example.com.evil.net", "billing", "billing", None),
+        ("ordersgate.example.com", "billing", "billing", None),
+    ] {
+        let core = FakeCore::new(Script::fine(FakeTarget::start(answer).await.address));
+        let options = Options { hosts: vec!["gate.example.com".to_owned()], ..Options::default() };
+        let gate = Arc::new(PostgresAdapter::new(self_signed().0, options));
+        let stage = Stage::open(gate, core.clone(), Duration::from_secs(10)).await.unwrap();
+        for direct in [false, true] {
+            let mut config = blind();
+            let mut talk = if direct {
+                config.alpn_protocols = vec![crate::ALPN.to_vec()];
+                let socket = TcpStream::connect(stage.address).await.unwrap();
+                let name = ServerName::try_from(host).unwrap();
+                Talk::new(TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap())
+            } else {
+                secured(&stage, config, host).await
+            };
+            let mut out = Vec::new();
+            startup(&mut out, 0, [("user", "orders_read"), ("database", database)]);
+            talk.send(&out).await;
+            // The target is gone by now; that it was asked for is what counts.
+            talk.rest().await;
+            let ask = core.asks().pop().unwrap().0;
+            assert_eq!((ask.target.as_str(), ask.database.as_deref()), (target, opened), "{host}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_and_a_database_that_name_two_targets_are_refused() {
+    let core = FakeCore::new(Script::fine(FakeTarget::start(answer).await.address));
+    let options = Options { hosts: vec!["gate.example.com".to_owned()], ..Options::default() };
+    let gate = Arc::new(PostgresAdapter::new(self_signed().0, options));
+    let stage = Stage::open(gate, core.clone(), Duration::from_secs(10)).await.unwrap();
+    let mut talk = secured(&stage, blind(), "orders.gate.example.com").await;
+    let mut out = Vec::new();
+    startup(&mut out, 0, [("user", "orders_read"), ("database", "billing/main")]);
+    talk.send(&out).await;
+    let (code, message) = super::refused(talk).await;
+    assert_eq!(code, "28000");
+    assert!(message.contains("the target orders, and the database the target billing"), "{message}");
+    assert!(core.asks().is_empty());
+}
+
+#[tokio::test]
+async fn another_protocols_name_in_tls_is_refused() {
+    let core = FakeCore::new(Script::fine(FakeTarget::start(answer).await.address));
+    let gate = Arc::new(PostgresAdapter::new(self_signed().0, Options::default()));
+    let mut stage = Stage::open(gate, core.clone(), Duration::from_secs(10)).await.unwrap();
+    let mut config = blind();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let socket = TcpStream::connect(stage.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let refused = TlsConnector::from(Arc::new(config)).connect(name, socket).await;
+    assert!(refused.is_err(), "a handshake under another protocol's name");
+    assert!(matches!(stage.served().await, Some(Err(AdapterError::Tls(_)))));
 }
 
 #[tokio::test]

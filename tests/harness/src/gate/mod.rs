@@ -239,7 +239,7 @@ impl Gate {
     ///
     /// # Errors
     /// When it does not end within a minute.
-    pub async fn curfew<const N: usize>(&self, args: [&str; N]) -> Result<Output> {
+    pub async fn curfew<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output> {
         let mut command = process::command(&self.options.binary, Stop::Kill, None);
         command.args(args).current_dir(self.folder.path());
         command.envs(self.options.environment.iter().cloned());
