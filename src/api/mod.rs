@@ -22,7 +22,7 @@ mod refused;
 mod signin;
 pub mod site;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod v1;
 pub mod who;
 

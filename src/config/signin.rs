@@ -22,7 +22,7 @@ pub struct Signin {
     pub certificate: Duration,
     /// Where the browser that opens a link may be, seen from the client that got it.
     pub link_addresses: LinkAddresses,
-    /// How long psql waits for its link to be opened, and for its request to be decided.
+    /// How long a client waits at the prompt for its request to be decided.
     pub patience: Duration,
 }
 

@@ -34,9 +34,6 @@ pub async fn admit(
     tell: Teller,
 ) -> Result<Session, Refusal> {
     let person = PersonKey::new(who.identity.person.clone());
-    if parts.drain_until().is_some() {
-        return Err(refuse::draining());
-    }
     if let Some(left) = parts.registry.barred(&person, &ask.target, &ask.account) {
         return Err(refuse::barred(left));
     }
@@ -56,6 +53,10 @@ pub async fn admit(
     let mut news = parts.store.changes();
     let mut waiting = Waiting::new(&parts, &connection, &who, &ask, tell);
     loop {
+        // Also while it waited: a node that drains begins nothing.
+        if parts.drain_until().is_some() {
+            return Err(refuse::draining());
+        }
         let identity = current(&parts, &who).await?;
         let who = SignedIn { identity, ..who.clone() };
         if let Some((grant, contract)) = pick(&parts, &who, &person, reach, &ask).await? {
@@ -172,6 +173,8 @@ async fn open(
     match begun {
         Ok(recorder) => {
             connection.startup.finish();
+            // Whoever reads slowly in a session is not gone.
+            connection.socket.gone_after(None);
             let recorder = Arc::new(recorder);
             let sink = Recorder::new(recorder.clone());
             let host = Host::new(parts.clone(), live.clone(), recorder);

@@ -145,6 +145,7 @@ async fn by_link(
         types: ask.can_answer,
     });
     connection.startup.pause();
+    connection.socket.gone_after(Some(super::wait::GONE));
     parts.metrics.links_pending.inc();
     let _counted = Counted(&parts.metrics.links_pending);
     let what = if ask.target.is_empty() {

@@ -15,6 +15,8 @@ mod parts;
 mod refuse;
 mod registry;
 pub mod supervise;
+#[cfg(test)]
+mod tests;
 mod wait;
 mod waiters;
 mod words;

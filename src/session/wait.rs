@@ -16,6 +16,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 /// How often a client that waits is told that it still does.
 const REMINDER: Duration = Duration::from_secs(30);
 
+/// How long a client that waits may leave unacknowledged what it is told, before it counts as gone.
+pub const GONE: Duration = Duration::from_secs(30);
+
 /// A client that waits, or is about to.
 pub struct Waiting<'a> {
     parts: &'a Arc<Parts>,
@@ -87,6 +90,7 @@ impl<'a> Waiting<'a> {
         }
         self.place = Some(self.parts.waiters.wait(self.connection.peer.address.ip())?);
         self.connection.startup.pause();
+        self.connection.socket.gone_after(Some(GONE));
         self.pace = Some(Pace::new(self.parts.clock.boot(), self.parts.patience));
         let latest = self.latest().await?.filter(|request| request.record.state == RequestState::Pending);
         self.told = latest.as_ref().map(|request| (request.record.id.clone(), request.record.state));

@@ -1,12 +1,20 @@
 //! The guard at the socket, below TLS: whoever holds the stream, the core can still shut it down.
 
+use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+
+/// When a peer that says nothing is asked whether it is still there, how often, and how often in vain: one that has
+/// vanished without a word (its machine off, its network gone) is noticed after two minutes.
+const QUIET: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_secs(15);
+const IN_VAIN: u32 = 4;
 
 /// A TCP stream whose [`SocketHandle`] can shut it down from anywhere, at any time.
 #[derive(Debug)]
@@ -20,10 +28,15 @@ pub type ClientIo = GuardedSocket;
 pub struct SocketHandle(Weak<TcpStream>);
 
 impl GuardedSocket {
-    /// Guards `stream`, and turns Nagle's algorithm off: a relay flushes once for each read.
+    /// Guards `stream`; turns Nagle's algorithm off, for a relay flushes once for each read; and has the kernel notice a
+    /// peer that has vanished.
     pub fn new(stream: TcpStream) -> Self {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let keepalive = TcpKeepalive::new().with_time(QUIET).with_interval(ASK_AGAIN).with_retries(IN_VAIN);
+        if let Err(error) = SockRef::from(&stream).set_tcp_keepalive(&keepalive) {
+            tracing::debug!(%error, "SO_KEEPALIVE could not be set");
         }
         Self(Arc::new(stream))
     }
@@ -60,7 +73,17 @@ impl SocketHandle {
     /// Shuts both directions down. Nothing happens where the socket is closed already.
     pub fn shutdown(&self) {
         if let Some(stream) = self.0.upgrade() {
-            let _ = socket2::SockRef::from(&*stream).shutdown(Shutdown::Both);
+            let _ = SockRef::from(&*stream).shutdown(Shutdown::Both);
+        }
+    }
+
+    /// How long what is sent may stay unacknowledged before the connection counts as broken (TCP_USER_TIMEOUT, RFC 5482);
+    /// `None` is a quarter of an hour on Linux. A peer that is there and reads nothing is cut off by it too, once it has
+    /// been sent more than fits, so it is for connections on which little is said.
+    pub fn gone_after(&self, limit: Option<Duration>) {
+        let Some(stream) = self.0.upgrade() else { return };
+        if let Err(error) = SockRef::from(&*stream).set_tcp_user_timeout(limit) {
+            tracing::debug!(%error, "TCP_USER_TIMEOUT could not be set");
         }
     }
 
@@ -77,7 +100,7 @@ impl AsyncRead for GuardedSocket {
             let room = buf.initialize_unfilled();
             let mut short = None;
             let done = self.0.try_io(Interest::READABLE, || {
-                let read = (&*socket2::SockRef::from(&*self.0)).read(room)?;
+                let read = (&*SockRef::from(&*self.0)).read(room)?;
                 if read == 0 || read == room.len() {
                     return Ok(read);
                 }
@@ -136,7 +159,7 @@ impl AsyncWrite for GuardedSocket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(match socket2::SockRef::from(&*self.0).shutdown(Shutdown::Write) {
+        Poll::Ready(match SockRef::from(&*self.0).shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             done => done,
         })
@@ -166,5 +189,21 @@ mod tests {
         drop(near);
         assert!(!handle.is_open());
         handle.shutdown();
+    }
+
+    #[tokio::test]
+    async fn the_kernel_is_told_to_notice_who_has_vanished() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let near = GuardedSocket::new(near);
+        let socket = SockRef::from(&*near.0);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), QUIET);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap(), QUIET);
+        let limit = Duration::from_secs(30);
+        near.handle().gone_after(Some(limit));
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(limit));
+        near.handle().gone_after(None);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), None);
     }
 }
