@@ -284,6 +284,7 @@ impl Tx {
             "DELETE FROM codes WHERE ends_at <= $1",
             "DELETE FROM devices WHERE ends_at <= $1",
             "DELETE FROM certificates WHERE ends_at + 86400000000 <= $1",
+            "DELETE FROM credentials WHERE signin IN (SELECT id FROM signins WHERE ends_at + 86400000000 <= $1)",
         ] {
             sqlx::query(sql).bind(micros(now)).execute(self.connection()).await?;
         }
