@@ -115,9 +115,15 @@ fn on_record(cell: Cell, findings: &mut Findings) {
         (doing, Some(what)) => doing.runs() && what.starts_with("statement "),
         (doing, None) => !doing.runs(),
     };
-    // A cancel is caught by the one, and makes way for the next of the other.
-    let stubborn = cell.answers && matches!(cell.doing, Doing::Catch | Doing::Batch);
-    let stopped = !stubborn || work.ends_with("the backend was terminated");
+    // The process list has shown that the backend is gone. A cancel would make way for the next of a queue, so that has no
+    // other way; what catches cancels may still die of one that finds it between two tries.
+    let terminated = work.ends_with("the backend was terminated");
+    let stopped = match cell.doing {
+        Doing::Batch => terminated,
+        Doing::Catch => terminated || work.ends_with("the backend exited"),
+        _ => true,
+    };
+    let stopped = stopped || !cell.answers;
     let (outstanding, work) = (outstanding.map(str::to_owned), work.to_owned());
     findings.must(right, || format!("outstanding was {outstanding:?}"));
     findings.must(stopped, || work);
