@@ -144,7 +144,10 @@ async fn open(config: &Config, tls: MakeRustlsConnect, query: Option<String>) ->
                         sender.send_modify(|marks| marks.last = Some(now));
                     }
                     Ok(_) => {}
-                    Err(_) => told(),
+                    Err(_) => {
+                        told();
+                        break;
+                    }
                 }
             }
         };
