@@ -1,33 +1,21 @@
-//! Many Postgres sessions from one process, each over a connection of its own: some idle after one query, some in a
-//! query that goes on giving rows.
-//!
-//! It prints what ssh-crowd prints: `open` once all of them have had a row, and when all are over, a line for each:
-//! `ended`, what it did (`idle` or `stream`), when its last row came and when it first heard of its end, in microseconds
-//! since 1970 (`-` where that never was). Told to end, and telling nothing itself: it never closes a session.
+//! A crowd of Postgres sessions, each over a connection of its own: some idle after one query, some in a query that goes
+//! on giving rows.
 
-use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use clap::Parser;
+use curfew_benches::crowd::{self, Failure, Marker};
 use futures_util::{StreamExt, join};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 use tokio_postgres::{Config, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
-
-type Failure = Box<dyn Error + Send + Sync>;
-
-/// Sessions that are being opened at the same time.
-const AT_ONCE: usize = 8;
 
 #[derive(Clone, Debug, Parser)]
 struct Arguments {
@@ -62,10 +50,10 @@ struct Arguments {
 
 fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(crowd(arguments))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(all(arguments))
 }
 
-async fn crowd(arguments: Arguments) -> Result<(), Failure> {
+async fn all(arguments: Arguments) -> Result<(), Failure> {
     let tls = MakeRustlsConnect::new(tls(&arguments)?);
     let mut config = Config::new();
     config.host(arguments.address.ip().to_string()).port(arguments.address.port());
@@ -73,79 +61,38 @@ async fn crowd(arguments: Arguments) -> Result<(), Failure> {
     if let Some(password) = &arguments.password {
         config.password(password);
     }
-    let permits = Arc::new(Semaphore::new(AT_ONCE));
-    let all = arguments.idle + arguments.streaming;
-    let mut opening = JoinSet::new();
-    for number in 0..all {
-        // Mixed, so that neither kind is the older one.
-        let streams = number * arguments.streaming / all != (number + 1) * arguments.streaming / all;
+    crowd::run((arguments.idle, arguments.streaming), |streams, marker| {
         let query = streams.then(|| arguments.query.clone());
-        let (permits, config, tls) = (permits.clone(), config.clone(), tls.clone());
-        opening.spawn(async move {
-            let _permit = permits.acquire_owned().await?;
-            open(&config, tls, query).await
-        });
-    }
-    let mut sessions = Vec::new();
-    while let Some(opened) = opening.join_next().await {
-        sessions.push(opened??);
-    }
-    println!("open");
-    for session in &mut sessions {
-        // One that is gone has seen its end.
-        let _ = session.marks.wait_for(|marks| marks.over).await;
-    }
-    for session in sessions {
-        let Marks { last, told, .. } = *session.marks.borrow();
-        let shown = |at: Option<u128>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-        println!("ended {} {} {}", if session.streams { "stream" } else { "idle" }, shown(last), shown(told));
-    }
-    Ok(())
+        open(config.clone(), tls.clone(), query, marker)
+    })
+    .await
 }
 
-/// One session that is open.
-struct Open {
-    streams: bool,
-    marks: watch::Receiver<Marks>,
-}
-
-/// What came of one session, in microseconds since 1970.
-#[derive(Clone, Copy, Debug, Default)]
-struct Marks {
-    last: Option<u128>,
-    told: Option<u128>,
-    over: bool,
-}
-
-/// Connects, asks, and returns at the first row.
-async fn open(config: &Config, tls: MakeRustlsConnect, query: Option<String>) -> Result<Open, Failure> {
+/// Connects, and asks.
+async fn open(
+    config: Config,
+    tls: MakeRustlsConnect,
+    query: Option<String>,
+    marker: Marker,
+) -> Result<(), Failure> {
     let (client, connection) = config.connect(tls).await?;
-    let streams = query.is_some();
     let query = query.unwrap_or_else(|| "select 'here'".to_owned());
-    let (sender, mut marks) = watch::channel(Marks::default());
     #[expect(clippy::disallowed_methods, reason = "ends with the session, and the process with all of them")]
     tokio::spawn(async move {
-        let told = || {
-            let now = now();
-            sender.send_modify(|marks| _ = marks.told.get_or_insert(now));
-        };
         let connected = async {
             // However it ends: it never ends by itself.
             let _ = connection.await;
-            told();
+            marker.told();
         };
         let asking = async {
             let Ok(rows) = client.simple_query_raw(&query).await else { return };
             let mut rows = pin!(rows);
             while let Some(message) = rows.next().await {
                 match message {
-                    Ok(SimpleQueryMessage::Row(_)) => {
-                        let now = now();
-                        sender.send_modify(|marks| marks.last = Some(now));
-                    }
+                    Ok(SimpleQueryMessage::Row(_)) => marker.came(),
                     Ok(_) => {}
                     Err(_) => {
-                        told();
+                        marker.told();
                         break;
                     }
                 }
@@ -154,18 +101,9 @@ async fn open(config: &Config, tls: MakeRustlsConnect, query: Option<String>) ->
         join!(connected, asking);
         // Dropped earlier, the client would close the session.
         drop(client);
-        sender.send_modify(|marks| marks.over = true);
+        marker.over();
     });
-    let over = marks.wait_for(|marks| marks.last.is_some() || marks.over).await?.over;
-    if over { Err("a session was over before it began".into()) } else { Ok(Open { streams, marks }) }
-}
-
-#[expect(clippy::disallowed_methods, reason = "compared with what the gate says, which is the time of day")]
-fn now() -> u128 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map(|since| since.as_micros())
-        .unwrap_or_default()
+    Ok(())
 }
 
 fn tls(arguments: &Arguments) -> Result<ClientConfig, Failure> {

@@ -21,7 +21,7 @@ use crate::install;
 use crate::run::{cargo, run, until_interrupted};
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Bench {
     /// Bare relays in three shapes: threads and tasks for each session (docs/adr/0002).
     Shapes,
@@ -30,6 +30,9 @@ pub enum Bench {
         /// With a fifth of the work.
         #[arg(long)]
         quick: bool,
+        /// Only these.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<postgres::Part>,
     },
     /// The same for SSH, beside an sshd itself and beside `ssh -J` over another.
     Ssh {
@@ -60,7 +63,7 @@ pub fn bench(what: Bench) -> Result<()> {
     let measured = async {
         match what {
             Bench::Shapes => shapes::shapes().await,
-            Bench::Postgres { quick } => postgres::postgres(quick).await,
+            Bench::Postgres { quick, only } => postgres::postgres(quick, &only).await,
             Bench::Ssh { quick } => ssh::ssh(quick).await,
             Bench::Cut { only } => cut::cut(only).await,
         }

@@ -6,6 +6,7 @@ use curfew_harness::{Psql, Result};
 
 use super::super::figure::median;
 use super::super::pgbench::{self, MODES, Mode};
+use super::Part;
 use super::peers::{ALL, Peers, Who};
 
 const LIMIT: Duration = Duration::from_secs(300);
@@ -44,6 +45,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Which part of the figures it is.
+    pub const fn part(self) -> Part {
+        match self {
+            Self::Queries(..) => Part::Queries,
+            Self::Copy => Part::Copy,
+            Self::Connect => Part::Connect,
+        }
+    }
+
     /// The name in the figures.
     pub fn name(self) -> String {
         match self {
@@ -78,10 +88,14 @@ impl Done {
     }
 }
 
-/// Does it all.
-pub async fn rounds(peers: &Peers, pace: Pace) -> Result<Vec<Done>> {
+/// All kinds of work, in order.
+pub fn kinds() -> impl Iterator<Item = Kind> {
     let queries = MODES.into_iter().flat_map(|mode| CLIENTS.map(|clients| Kind::Queries(mode, clients)));
-    let kinds: Vec<_> = queries.chain([Kind::Copy, Kind::Connect]).collect();
+    queries.chain([Kind::Copy, Kind::Connect])
+}
+
+/// Does these, in turns.
+pub async fn rounds(peers: &Peers, pace: Pace, kinds: &[Kind]) -> Result<Vec<Done>> {
     let mut runs: Vec<[Vec<Ran>; ALL.len()]> = kinds.iter().map(|_| Default::default()).collect();
     for round in 0..pace.rounds {
         eprintln!("xtask: round {} of {}", round + 1, pace.rounds);
@@ -95,7 +109,7 @@ pub async fn rounds(peers: &Peers, pace: Pace) -> Result<Vec<Done>> {
         speed: median(runs.iter().map(|ran| ran.speed).collect()),
         cpu: median(runs.iter().map(|ran| ran.cpu).collect()),
     };
-    Ok(kinds.into_iter().zip(runs).map(|(kind, runs)| Done { kind, of: runs.map(medians) }).collect())
+    Ok(kinds.iter().zip(runs).map(|(kind, runs)| Done { kind: *kind, of: runs.map(medians) }).collect())
 }
 
 async fn run(peers: &Peers, who: Who, kind: Kind, pace: Pace) -> Result<Ran> {

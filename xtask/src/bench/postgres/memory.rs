@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use curfew_harness::{Result, until};
+use curfew_harness::{Error, Result, until};
 
 use super::super::crowd::{Crowd, Size};
 use super::peers::{Peers, Who};
 
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long sessions have said nothing when memory is looked at: they are idle, and not just between two queries.
+const IDLE: Duration = Duration::from_secs(4);
 
 /// More than it had at the start, when all have left: what is good.
 pub const BACK: f64 = 1.2;
@@ -27,8 +30,12 @@ pub struct Idle {
 
 /// Opens idle sessions to the stand-in, and closes them.
 pub async fn idle(peers: &Peers, who: Who) -> Result<Idle> {
-    let crowd =
-        async |idle| Crowd::open(peers.crowd(who, Size { idle, streaming: 0, every: Duration::ZERO })?).await;
+    let crowd = async |idle| {
+        let crowd =
+            Crowd::open(peers.crowd(who, Size { idle, streaming: 0, every: Duration::ZERO })?).await?;
+        tokio::time::sleep(IDLE).await;
+        Ok::<_, Error>(crowd)
+    };
     // What is made once, at the first sessions, belongs to none.
     drop(crowd(20).await?);
     let none = peers.resident_kib(who)?;

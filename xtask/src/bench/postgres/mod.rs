@@ -7,6 +7,7 @@ mod memory;
 mod peers;
 mod scene;
 
+use clap::ValueEnum;
 use curfew_harness::Result;
 
 use super::calls::{self, Calls};
@@ -40,17 +41,36 @@ const LONG: Pace = Pace { rounds: 3, queries: 80_000, bytes: 1_000_000_000, conn
 /// Clients and queries of each under strace: a short run, and a long one.
 const TRACED: (u32, u32, u32) = (8, 200, 1200);
 
-/// Measures everything, prints a line for each figure, and fails where one is short.
-pub async fn postgres(quick: bool) -> Result<()> {
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// The memory of idle sessions.
+    Idle,
+    /// Queries of several clients.
+    Queries,
+    /// One COPY out.
+    Copy,
+    /// New connections.
+    Connect,
+    /// System calls for each query.
+    Calls,
+}
+
+/// Measures `only` these, or everything where none is named; prints a line for each figure, and fails where one is short.
+pub async fn postgres(quick: bool, only: &[Part]) -> Result<()> {
     let pace = if quick { QUICK } else { LONG };
+    let wanted = |part: Part| only.is_empty() || only.contains(&part);
     let peers = Peers::start().await?;
     let mut figures = Figures::default();
     // First, while no memory has been given back that idle sessions could use again.
-    idle(&peers, &mut figures).await?;
-    for done in load::rounds(&peers, pace).await? {
+    if wanted(Part::Idle) {
+        idle(&peers, &mut figures).await?;
+    }
+    let kinds: Vec<Kind> = load::kinds().filter(|kind| wanted(kind.part())).collect();
+    for done in load::rounds(&peers, pace, &kinds).await? {
         tell(&done, &mut figures);
     }
-    for mode in MODES {
+    for mode in MODES.into_iter().filter(|_| wanted(Part::Calls)) {
         let calls = calls(&peers, mode).await?;
         let mode = mode.name();
         figures.tell(&Figure::new(format!("socket-reads-{mode}"), calls.reads).at_most(CALLS));
