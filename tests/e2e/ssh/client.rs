@@ -6,6 +6,7 @@ use std::path::Path;
 
 use curfew_harness::process::{Stop, command};
 use curfew_harness::{Process, until};
+use tokio::net::UnixStream;
 
 use super::desk::Desk;
 use super::scene::Scene;
@@ -155,7 +156,8 @@ async fn an_agent_holds_the_key_until_logout() {
     let mut agent = command("ssh-agent", Stop::Kill, None);
     agent.arg("-D").arg("-a").arg(&socket);
     let _agent = Process::spawn("ssh-agent", agent, Stop::Kill).unwrap();
-    until("the agent", LIMIT, async || socket.exists().then_some(())).await.unwrap();
+    // Its name is there a moment before it listens.
+    until("the agent", LIMIT, async || UnixStream::connect(&socket).await.ok()).await.unwrap();
     let alice = scene.gate.person("alice").unwrap().with("SSH_AUTH_SOCK", &socket);
     let desk = Desk::of(&scene, alice).await;
 

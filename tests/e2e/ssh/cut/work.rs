@@ -131,9 +131,10 @@ impl Work {
         let here = desk.ssh.path("forward");
         let forward = format!("{}:{}", here.display(), there.local_addr().unwrap());
         self.quiet.push(desk.spawn("none", &["-N", "-L", &forward, "--"]));
-        let open = async || here.exists().then_some(());
-        until("the forward", LIMIT, open).await.unwrap_or_else(|error| panic!("{}: {error}", desk.mark));
-        let near = UnixStream::connect(&here).await.unwrap();
+        // Its name is there a moment before it listens.
+        let open = async || UnixStream::connect(&here).await.ok();
+        let (near, _) =
+            until("the forward", LIMIT, open).await.unwrap_or_else(|error| panic!("{}: {error}", desk.mark));
         let (far, _) = there.accept().await.unwrap();
         self.both(desk, near);
         self.both(desk, far);
