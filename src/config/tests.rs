@@ -221,6 +221,8 @@ fn rules_across_sections() {
     let with = |from: &str, to: &str| problems(&EXAMPLE.replace(from, to));
     let open = with("\"0.0.0.0:443\"", "'0.0.0.0:80', tls = 'off'");
     assert!(open.contains("10:12: `http` has tls = \"off\" on an address that others reach"), "{open}");
+    let taken = with("name = \"orders_read\"", "name = \"c-orders\"");
+    assert!(taken.contains("must not begin with \"c-\""), "{taken}");
     let url = with("https://gate.example.com", "http://127.0.0.1:8080");
     assert!(url.contains("`http` speaks TLS, but [server] public_url begins with http://"), "{url}");
     let proxied = with("\"0.0.0.0:443\"", "'0.0.0.0:443', proxy_protocol = true");

@@ -7,7 +7,8 @@
 use std::net::IpAddr;
 
 use curfew_adapter::{
-    Identity, IdentityId, Only, ScramVerifier, Secret, SignedIn, SigninId, random_bytes, scram_mac,
+    CREDENTIAL, Identity, IdentityId, Only, ScramVerifier, Secret, SignedIn, SigninId, random_bytes,
+    scram_mac,
 };
 use data_encoding::BASE32_NOPAD;
 use jiff::Timestamp;
@@ -81,7 +82,7 @@ impl Identities {
         let mine = tx.signin_standing(&viewer.signin.id).await?;
         let mine = mine.filter(|standing| standing.over(now).is_none()).ok_or(SigninError::Over)?;
         let made = CredentialRecord {
-            name: format!("c-{}", BASE32_NOPAD.encode(&name).to_ascii_lowercase()),
+            name: format!("{CREDENTIAL}{}", BASE32_NOPAD.encode(&name).to_ascii_lowercase()),
             target: only.target.clone(),
             account: only.account.clone(),
             signin: viewer.signin.id.clone(),

@@ -16,6 +16,9 @@ pub const SCRAM: &str = "SCRAM-SHA-256";
 /// The name of the mechanism that is bound to the TLS connection.
 pub const SCRAM_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
+/// What the names of connection credentials begin with, and no account's name may.
+pub const CREDENTIAL: &str = "c-";
+
 /// Rounds of hardening: the fewest that clients take (RFC 7677, section 4). The secrets have 256 random bits, which need
 /// none.
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).unwrap();

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use curfew_adapter::{Login, Protocol};
+use curfew_adapter::{CREDENTIAL, Login, Protocol};
 
 use super::object_name;
 use super::tls::CertificateFiles;
 use crate::config::{SecretSource, resolve};
 use crate::toml_doc::{Mark, Section};
+
+/// Who signs in as such a user shows a credential, and never gets to the account.
+const TAKEN: &str = "must not begin with \"c-\": the names of connection credentials do";
 
 /// A login on a target.
 #[derive(Debug, Clone)]
@@ -30,7 +33,11 @@ impl Account {
         protocol: Option<Protocol>,
         certificate: Option<&CertificateFiles>,
     ) -> Option<(Self, Mark)> {
-        let name = section.require("name", "\"orders_read\"").and_then(|value| object_name(&value));
+        let name = section.require("name", "\"orders_read\"").and_then(|value| {
+            let name = object_name(&value)?;
+            let reached = protocol == Some(Protocol::Ssh) || !name.starts_with(CREDENTIAL);
+            value.check(reached.then_some(name).ok_or(TAKEN))
+        });
         let (login, secret, certificate) = match protocol {
             Some(Protocol::Ssh) => {
                 let (login, secret) = ssh(section, base)?;

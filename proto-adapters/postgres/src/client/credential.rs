@@ -6,17 +6,14 @@
 use super::scram::{self, Broken, Exchange};
 use super::{Client, Left, Sentence};
 use crate::codec::{Cursor, backend};
-use curfew_adapter::{Gate, Proof};
-
-/// What the names of credentials begin with.
-const PREFIX: &str = "c-";
+use curfew_adapter::{CREDENTIAL, Gate, Proof};
 
 /// How the end of an exchange is told.
 const WRONG: &str = "28P01";
 
 /// Whether this user is a credential's name.
 pub fn is_name(user: &str) -> bool {
-    user.starts_with(PREFIX)
+    user.starts_with(CREDENTIAL)
 }
 
 /// Has the client prove that it knows the secret of the credential `name`. The proof is handed to the gate, be it good
