@@ -86,9 +86,16 @@ impl Folders {
         self.store.put_opts(&chunk_path(session, n), bytes.into(), new_object()).await.map(drop)
     }
 
-    /// Writes the seal; durable on return.
-    pub(super) async fn put_seal(&self, session: &SessionId, line: String) -> object_store::Result<()> {
-        let bytes = format!("{line}\n").into_bytes();
+    /// Writes the last chunk, where there is one, and the seal behind it; durable on return.
+    pub(super) async fn put_seal(
+        &self,
+        session: &SessionId,
+        last: Vec<u8>,
+        line: &str,
+    ) -> object_store::Result<()> {
+        let mut bytes = last;
+        bytes.extend_from_slice(line.as_bytes());
+        bytes.push(b'\n');
         self.store.put_opts(&seal_path(session), bytes.into(), new_object()).await.map(drop)
     }
 
@@ -97,7 +104,7 @@ impl Folders {
         self.object(&chunk_path(session, n)).await
     }
 
-    /// The seal; none where it is not there yet.
+    /// The seal, and before it what was stored with it; none where it is not there yet.
     pub(super) async fn seal(&self, session: &SessionId) -> object_store::Result<Option<Bytes>> {
         self.object(&seal_path(session)).await
     }

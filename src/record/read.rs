@@ -163,7 +163,7 @@ impl Folders {
             reason: EndReason::Interrupted.as_str().to_owned(),
             at: instant(clock.wall()),
         };
-        self.put_seal(session, key.seal(Domain::Seal, &seal)?).await?;
+        self.put_seal(session, Vec::new(), &key.seal(Domain::Seal, &seal)?).await?;
         Ok(Some(Sealed { chain, lost: 0 }))
     }
 }

@@ -225,8 +225,14 @@ async fn write(shared: &Shared, packer: &Mutex<Packer>, live: &Arc<Live>) {
             let mut state = live.state();
             (state.take(), std::mem::take(&mut state.flushes), state.seal.take())
         };
+        // What is left at the end is stored with the seal, in one go.
+        let (events, rest) = if seal.is_some() && flushes.is_empty() {
+            (Events::default(), events)
+        } else {
+            (events, Events::default())
+        };
         if events.count > 0 {
-            store(shared, packer, live, events).await;
+            store(shared, packer, live, &events).await;
         }
         let result = if live.state().failed && live.strict { Err(RecordError) } else { Ok(()) };
         for flush in flushes {
@@ -234,7 +240,7 @@ async fn write(shared: &Shared, packer: &Mutex<Packer>, live: &Arc<Live>) {
             let _ = flush.send(result.clone());
         }
         if let Some(SealRequest { reason, reply }) = seal {
-            let _ = reply.send(put_seal(shared, live, reason.as_str()).await);
+            let _ = reply.send(finish(shared, packer, live, &rest, reason.as_str()).await);
         }
         let mut state = live.state();
         let wanted = state.seal.is_some() || !state.flushes.is_empty() || state.events.lines.len() >= CHUNK;
@@ -288,24 +294,60 @@ impl Drop for Turn<'_> {
 }
 
 /// Makes a chunk of the events and stores it, or fails.
-async fn store(shared: &Shared, packer: &Mutex<Packer>, live: &Live, events: Events) {
-    let bytes = events.lines.len();
+async fn store(shared: &Shared, packer: &Mutex<Packer>, live: &Live, events: &Events) {
     let after = live.state().chain;
-    let failed_before = live.state().failed && live.strict;
-    let written = if failed_before {
-        None
-    } else {
-        let packed =
-            packer.lock().unwrap_or_else(PoisonError::into_inner).pack(live.session.as_str(), after, &events);
-        match packed {
-            Ok((chunk, chain)) => match shared.folders.put_chunk(&live.session, after.chunks, chunk).await {
-                Ok(()) => Some(chain),
-                Err(error) => failed(shared, live, &error),
-            },
+    let written = match pack(shared, packer, live, after, events) {
+        Some((chunk, chain)) => match shared.folders.put_chunk(&live.session, after.chunks, chunk).await {
+            Ok(()) => Some(chain),
             Err(error) => failed(shared, live, &error),
-        }
+        },
+        None => None,
     };
-    shared.queue.backlog_shrank(bytes);
+    settle(shared, live, events, written);
+}
+
+/// Stores the rest of the events, as a chunk, and the seal, as one object; the seal alone, where that fails.
+async fn finish(
+    shared: &Shared,
+    packer: &Mutex<Packer>,
+    live: &Live,
+    rest: &Events,
+    reason: &str,
+) -> Result<Sealed, RecordError> {
+    if rest.count > 0 {
+        let after = live.state().chain;
+        let sealed = match pack(shared, packer, live, after, rest) {
+            Some((chunk, chain)) => put_seal(shared, live, chunk, chain, reason).await.ok(),
+            None => None,
+        };
+        settle(shared, live, rest, sealed.map(|sealed| sealed.chain));
+        if let Some(sealed) = sealed {
+            return Ok(sealed);
+        }
+    }
+    let chain = live.state().chain;
+    put_seal(shared, live, Vec::new(), chain, reason).await
+}
+
+/// The next chunk, and where the recording stands once it is stored; none where the recording has failed.
+fn pack(
+    shared: &Shared,
+    packer: &Mutex<Packer>,
+    live: &Live,
+    after: Chain,
+    events: &Events,
+) -> Option<(Vec<u8>, Chain)> {
+    if live.state().failed && live.strict {
+        return None;
+    }
+    let packed =
+        packer.lock().unwrap_or_else(PoisonError::into_inner).pack(live.session.as_str(), after, events);
+    packed.map_or_else(|error| failed(shared, live, &error), Some)
+}
+
+/// The events are stored as the last part of this chain, or lost.
+fn settle(shared: &Shared, live: &Live, events: &Events, written: Option<Chain>) {
+    shared.queue.backlog_shrank(events.lines.len());
     let mut state = live.state();
     match written {
         Some(chain) => state.chain = chain,
@@ -319,17 +361,21 @@ async fn store(shared: &Shared, packer: &Mutex<Packer>, live: &Live, events: Eve
     }
 }
 
-fn failed(shared: &Shared, live: &Live, error: &(dyn std::error::Error + 'static)) -> Option<Chain> {
+fn failed<T>(shared: &Shared, live: &Live, error: &(dyn std::error::Error + 'static)) -> Option<T> {
     shared.queue.erred();
     tracing::error!(session = %live.session, strict = live.strict, error, "a recording could not be written");
     None
 }
 
-async fn put_seal(shared: &Shared, live: &Live, reason: &str) -> Result<Sealed, RecordError> {
-    let (chain, lost) = {
-        let state = live.state();
-        (state.chain, state.lost)
-    };
+/// Stores the last chunk, if any, and the seal behind it, which says that the recording stands at `chain`.
+async fn put_seal(
+    shared: &Shared,
+    live: &Live,
+    last: Vec<u8>,
+    chain: Chain,
+    reason: &str,
+) -> Result<Sealed, RecordError> {
+    let lost = live.state().lost;
     let seal = Seal {
         v: VERSION,
         session: live.session.to_string(),
@@ -341,11 +387,11 @@ async fn put_seal(shared: &Shared, live: &Live, reason: &str) -> Result<Sealed, 
         at: instant(shared.clock.wall()),
     };
     let line = shared.key.seal(Domain::Seal, &seal).map_err(|error| {
-        failed(shared, live, &error);
+        failed::<()>(shared, live, &error);
         RecordError
     })?;
-    shared.folders.put_seal(&live.session, line).await.map_err(|error| {
-        failed(shared, live, &error);
+    shared.folders.put_seal(&live.session, last, &line).await.map_err(|error| {
+        failed::<()>(shared, live, &error);
         RecordError
     })?;
     let mut known = shared.known();

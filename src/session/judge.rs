@@ -81,17 +81,15 @@ enum Granted {
 
 /// Until when grants carry the session: its own, and those of the same person whose terms contain its.
 async fn granted_until(parts: &Parts, about: &About, now: Timestamp) -> Result<Granted, StoreError> {
-    let own = parts.store.grant(about.grant_id()).await?.map(|stored| stored.grant);
-    let others = parts.store.open_grants(&about.person, &about.target.name, &about.account).await?;
-    let prolonging = others
-        .iter()
-        .map(|stored| &stored.grant)
-        .filter(|other| other.may_prolong(&about.grant) && other.admits(now));
-    let own_end = own.as_ref().filter(|own| own.admits(now)).map(|own| own.record().ends_at);
-    if let Some(at) = prolonging.map(|grant| grant.record().ends_at).chain(own_end).max() {
+    let open = parts.store.open_grants(&about.person, &about.target.name, &about.account).await?;
+    let carries = |grant: &&Grant| {
+        (grant.record().id == *about.grant_id() || grant.may_prolong(&about.grant)) && grant.admits(now)
+    };
+    let carrying = open.iter().map(|stored| &stored.grant).filter(carries);
+    if let Some(at) = carrying.map(|grant| grant.record().ends_at).max() {
         return Ok(Granted::Until(at));
     }
-    let Some(own) = own else {
+    let Some(own) = parts.store.grant(about.grant_id()).await?.map(|stored| stored.grant) else {
         return Ok(Granted::Over(EndReason::Revoked, None));
     };
     let reason = own.state(now).ends_sessions().unwrap_or(EndReason::NoLongerAllowed);

@@ -73,25 +73,27 @@ impl Tx {
     /// be dropped then.
     pub async fn audit(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
         let (node, at) = (self.store().node().to_owned(), self.store().clock().wall());
-        let before = match self.head {
-            Some(head) => head,
-            None => head(self.connection(), &node).await?,
+        let damaged = |why: serde_json::Error| StoreError::damaged(format_args!("event: {why}"));
+        let known = self.head.or(*self.store().known_head());
+        let moved = match known {
+            Some(before) => {
+                let (line, after) = next_line(before, at, &node, event).map_err(damaged)?;
+                move_head(self.connection(), &node, before, after).await?.then_some((line, after))
+            }
+            None => None,
         };
-        let (line, after) = next_line(before, at, &node, event)
-            .map_err(|why| StoreError::damaged(format_args!("event: {why}")))?;
-        let moved = sqlx::query(
-            "UPDATE audit_heads SET seq = $1, hash = $2 WHERE node = $3 AND seq = $4 AND hash = $5",
-        )
-        .bind(values::count(after.seq))
-        .bind(after.hash.to_string())
-        .bind(node.as_str())
-        .bind(values::count(before.seq))
-        .bind(before.hash.to_string())
-        .execute(self.connection())
-        .await?;
-        if moved.rows_affected() != 1 {
-            return Err(StoreError::Forked { node });
-        }
+        let (line, after) = match moved {
+            Some(moved) => moved,
+            // Another process has moved it, or its place is not known yet.
+            None => {
+                let before = head(self.connection(), &node).await?;
+                let (line, after) = next_line(before, at, &node, event).map_err(damaged)?;
+                if !move_head(self.connection(), &node, before, after).await? {
+                    return Err(StoreError::Forked { node });
+                }
+                (line, after)
+            }
+        };
         sqlx::query("INSERT INTO audit_lines (node, seq, line) VALUES ($1, $2, $3)")
             .bind(node)
             .bind(values::count(after.seq))
@@ -102,6 +104,25 @@ impl Tx {
         self.changed(Change::Audit(after.seq));
         Ok(())
     }
+}
+
+/// `false` where it did not stand at `before`.
+async fn move_head(
+    connection: &mut AnyConnection,
+    node: &str,
+    before: Head,
+    after: Head,
+) -> Result<bool, StoreError> {
+    let moved =
+        sqlx::query("UPDATE audit_heads SET seq = $1, hash = $2 WHERE node = $3 AND seq = $4 AND hash = $5")
+            .bind(values::count(after.seq))
+            .bind(after.hash.to_string())
+            .bind(node)
+            .bind(values::count(before.seq))
+            .bind(before.hash.to_string())
+            .execute(connection)
+            .await?;
+    Ok(moved.rows_affected() == 1)
 }
 
 async fn head(connection: &mut AnyConnection, node: &str) -> Result<Head, StoreError> {

@@ -36,9 +36,10 @@ pub use values::to_the_microsecond;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::audit::Head;
 use curfew_adapter::Clock;
 use sqlx::Any;
 use sqlx::AnyPool;
@@ -71,6 +72,8 @@ struct Inner {
     clock: Clock,
     node: String,
     changes: broadcast::Sender<News>,
+    /// Where the chain stands after the last commit that moved it; none where it is to be read.
+    head: Mutex<Option<Head>>,
 }
 
 impl Store {
@@ -91,7 +94,14 @@ impl Store {
         migrate::run(&writer).await?;
         let readers = pool(READERS, format!("{SETTINGS}{READ_ONLY}")).connect_lazy(&url)?;
         let changes = broadcast::Sender::new(change::KEPT);
-        let store = Self(Arc::new(Inner { writer, readers, clock, node: node.to_owned(), changes }));
+        let store = Self(Arc::new(Inner {
+            writer,
+            readers,
+            clock,
+            node: node.to_owned(),
+            changes,
+            head: Mutex::default(),
+        }));
         store.begin_chain().await?;
         Ok(store)
     }
@@ -111,6 +121,11 @@ impl Store {
     #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<News> {
         self.0.changes.subscribe()
+    }
+
+    /// Where the chain stands, as this process left it. Who moves it finds out where another process has done so.
+    fn known_head(&self) -> MutexGuard<'_, Option<Head>> {
+        self.0.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells of a change that happened outside of the database, as another set of contracts does.

@@ -59,6 +59,9 @@ impl Tx {
     async fn commit_here(mut self) -> Result<(), StoreError> {
         self.connection.execute(sqlx::raw_sql("COMMIT")).await?;
         self.open = false;
+        if self.head.is_some() {
+            *self.store.known_head() = self.head;
+        }
         // Still holding the turn, so that news comes in the order of the commits.
         for change in self.told.drain(..) {
             self.store.tell(change);

@@ -268,10 +268,17 @@ async fn a_folder_is_made_for_its_owner_only_and_its_files_are_the_recording() {
     let writer = crate::record::Writer::start(folders, key.clone(), Clock::system()).unwrap();
     let gate = Gate { writer, key };
     let (session, recorder) = gate.begin(true).await;
+    recorder.append(&statement(1, "SELECT 1")).unwrap();
     recorder.seal(EndReason::ClientClosed).await.unwrap();
-    let on_disk =
-        ["00000000.chunk", "seal"].map(|name| std::fs::read(path.join(session.as_str()).join(name)).unwrap());
+    let folder_of = path.join(session.as_str());
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder_of).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let on_disk: Vec<_> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
     assert_eq!(on_disk.concat(), gate.file(&session).await);
+    // The last chunk is stored with the seal.
+    let seal = on_disk.last().unwrap();
+    assert!(seal.starts_with(b"{\"v\":1,\"session\"") && seal.ends_with(b"}\n"), "{files:?}");
 
     for other in ["s3://bucket", "/var/lib/curfew", "file://host/x", ""] {
         let refused = Folders::open(other).unwrap_err().to_string();
