@@ -9,7 +9,7 @@ use super::parts::Parts;
 use super::words;
 use crate::contract::PersonKey;
 use crate::store::{Change, News};
-use curfew_adapter::{BootTime, Deadline, EndReason, GrantId};
+use curfew_adapter::{BootTime, Deadline, End, EndReason, GrantId, LeaseKeeper};
 use futures_util::{StreamExt, stream};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -115,9 +115,8 @@ async fn judge_group(parts: &Arc<Parts>, group: Vec<Arc<Live>>, at: BootTime) {
             }
         }
         Ok(Standing::Over { reason, notice }) => {
-            for live in &group {
-                live.keeper.end_as_of(at, wall, reason, notice.clone());
-            }
+            let end = End { reason, at, at_wall: wall, notice: Arc::new(notice) };
+            LeaseKeeper::end_all(group.iter().map(|live| &live.keeper), &end);
         }
         // The store is away: `Pulse` decides how long sessions go on without it.
         Err(error) => warn!(cause = %crate::store::with_causes(&error), "live sessions could not be judged"),

@@ -96,14 +96,19 @@ impl LeaseKeeper {
 
     /// Ends the lease now. The first end stays; `true` if this was it.
     pub fn end(&self, reason: EndReason, notice: Notice) -> bool {
-        self.end_as_of(self.0.clock.boot(), self.0.clock.wall(), reason, notice)
+        self.tick();
+        let (at, at_wall) = (self.0.clock.boot(), self.0.clock.wall());
+        self.0.finish(|_| End { reason, at, at_wall, notice: Arc::new(notice) })
     }
 
-    /// Ends the lease now, for something that became true at `at`: the commit of a revocation, from
-    /// which the cut's latency counts.
-    pub fn end_as_of(&self, at: BootTime, at_wall: Timestamp, reason: EndReason, notice: Notice) -> bool {
-        self.tick();
-        self.0.finish(|_| End { reason, at, at_wall, notice: Arc::new(notice) })
+    /// Ends all of these as of `end.at`: the commit of a revocation, from which a cut's latency counts. First none of
+    /// them lets a byte pass any more, and only then are their sessions woken, of whom each has much to do.
+    pub fn end_all<'a>(keepers: impl Iterator<Item = &'a Self> + Clone, end: &End) {
+        for keeper in keepers.clone() {
+            keeper.tick();
+            keeper.0.close(|_| end.clone());
+        }
+        keepers.for_each(|keeper| keeper.0.wake());
     }
 
     /// Compares both clocks with the deadline: finds a wall clock stepped forward and a machine that
@@ -126,15 +131,31 @@ impl LeaseKeeper {
 // === impl Inner ===
 
 impl Inner {
+    /// Ends it and wakes who waits for that. The first end stays; `true` if this was it.
     fn finish(&self, end: impl FnOnce(&State) -> End) -> bool {
+        let first = self.close(end);
+        if first {
+            self.wake();
+        }
+        first
+    }
+
+    /// Ends it. Who looks finds it over; who waits is to be woken.
+    fn close(&self, end: impl FnOnce(&State) -> End) -> bool {
+        let mut first = false;
         self.state.send_if_modified(|state| {
-            let first = state.end.is_none();
+            first = state.end.is_none();
             if first {
                 state.end = Some(end(state));
                 self.over_at.store(0, Ordering::Release);
             }
-            first
-        })
+            false
+        });
+        first
+    }
+
+    fn wake(&self) {
+        self.state.send_modify(|_| ());
     }
 
     fn tick(&self) -> bool {
@@ -303,6 +324,31 @@ mod tests {
         let later = Deadline::at(manual.clock().wall() + SignedDuration::from_hours(9), &manual.clock());
         keeper.set_deadline(later, EndReason::Expired, Notice::default());
         assert_eq!(keeper.lease().check().unwrap_err().reason, EndReason::Revoked);
+    }
+
+    #[tokio::test]
+    async fn many_end_together_and_each_is_told() {
+        let manual = manual();
+        let keepers = [10, 20, 30].map(|seconds| keeper(&manual, seconds));
+        let leases = keepers.each_ref().map(LeaseKeeper::lease);
+        let waiting = futures_util::future::join_all(leases.iter().map(Lease::ended));
+        manual.advance(Duration::from_secs(10));
+        let end = End {
+            reason: EndReason::Revoked,
+            at: manual.clock().boot(),
+            at_wall: manual.clock().wall(),
+            notice: Arc::default(),
+        };
+        let ending = async {
+            tokio::task::yield_now().await;
+            LeaseKeeper::end_all(keepers.iter(), &end);
+            assert!(leases.iter().all(|lease| !lease.is_live()));
+        };
+        let both = futures_util::future::join(waiting, ending);
+        let (ends, ()) = tokio::time::timeout(Duration::from_secs(5), both).await.unwrap();
+        let reasons: Vec<_> = ends.iter().map(|end| end.reason).collect();
+        // The first had come to its end by itself.
+        assert_eq!(reasons, [EndReason::Expired, EndReason::Revoked, EndReason::Revoked]);
     }
 
     #[tokio::test]

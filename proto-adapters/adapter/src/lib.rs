@@ -10,10 +10,12 @@
 mod clock;
 mod countdown;
 mod end;
+mod event;
 mod gate;
 mod ids;
 mod lease;
 mod leased;
+mod progress;
 mod record;
 mod route;
 mod scram;
@@ -29,18 +31,15 @@ mod words;
 pub use clock::{BootTime, Clock, ManualClock};
 pub use countdown::Countdown;
 pub use end::{End, EndReason, Notice};
-pub use gate::{
-    Ask, Connection, Core, Gate, Only, Peer, Progress, Proof, ProvedKey, Question, Refusal, RefusalKind,
-    SignedIn, Step, Teller,
-};
+pub use event::{Column, Event, Hex, Parameter, Terminal, Text, TypeName};
+pub use gate::{Ask, Connection, Core, Gate, Only, Peer, Proof, ProvedKey, Refusal, RefusalKind, SignedIn};
 pub use ids::{ConnectionId, GrantId, IdentityId, LinkId, RequestId, SessionId, SigninId, random_bytes};
 pub use lease::{Deadline, Lease, LeaseKeeper, Warning};
 pub use leased::{Farewell, Leased};
-pub use record::{
-    Column, Event, Hex, Parameter, RecordError, RecordSink, Recorder, Terminal, Text, TypeName,
-};
+pub use progress::{Progress, Question, Step, Teller};
+pub use record::{RecordError, RecordSink, Recorder};
 pub use route::{HostKeys, HostPort, Login, PasswordProof, PostgresRoute, SessionAttrs, TargetRoute};
-pub use scram::{SCRAM, SCRAM_PLUS, ScramVerifier, scram_mac};
+pub use scram::{CREDENTIAL, SCRAM, SCRAM_PLUS, ScramVerifier, scram_mac};
 pub use secret::Secret;
 pub use session::{CertificateAsk, Closing, Counters, CutReport, Goodbye, Session, SessionHost};
 pub use socket::{ClientIo, GuardedSocket, SocketHandle};

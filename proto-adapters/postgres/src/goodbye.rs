@@ -35,8 +35,8 @@ pub struct Left {
 pub struct Said {
     /// The goodbye.
     pub goodbye: Goodbye,
-    /// When the last byte of the session can have left. Where the client takes nothing, that was before all of this.
-    pub flushed_at: BootTime,
+    /// When the last of what was on its way out can have left; none where nothing was.
+    pub flushed_at: Option<BootTime>,
 }
 
 /// Tells the client (`sentence`: a SQLSTATE and words), and closes. What it sends meanwhile is read and
@@ -48,7 +48,7 @@ where
     let began = Instant::now();
     let (mut reader, mut writer) = tokio::io::split(stream);
     let heard = AtomicBool::new(false);
-    let mut flushed_at = clock.boot();
+    let mut flushed_at = None;
     let mut goodbye = Goodbye::None("the client reads nothing");
     let telling = async {
         if left.unflushed {
@@ -61,7 +61,7 @@ where
                 let now = clock.boot();
                 let flushed = Pin::new(&mut writer).poll_flush(&mut bell.context());
                 if !matches!(flushed, Poll::Ready(Err(_))) {
-                    flushed_at = now;
+                    flushed_at = Some(now);
                 }
                 flushed
             });

@@ -31,6 +31,7 @@ use client::{Client, Greeting, Left, Parameters, Sentence, credential, oauth};
 use codec::{backend, startup::NEWEST};
 use curfew_adapter::{Adapter, AdapterError, ClientIo, Ended, Gate, Peer, Proof, Protocol};
 use futures_util::future::BoxFuture;
+use session::Admitted;
 use std::sync::Arc;
 use target::KeyCache;
 
@@ -78,20 +79,26 @@ impl PostgresAdapter {
         Self { tls: Arc::new(tls), options, cancels: Arc::default(), keys: KeyCache::default() }
     }
 
-    async fn connection(&self, io: ClientIo, peer: Peer, gate: Gate) -> Result<Ended, AdapterError> {
+    /// Until there is a session, or there is none.
+    async fn startup(
+        &self,
+        io: ClientIo,
+        peer: Peer,
+        gate: Gate,
+    ) -> Result<Result<Admitted, Ended>, AdapterError> {
         let (stream, startup, pending) = match client::greet(io, self.tls.clone(), &self.options).await? {
             Greeting::Startup(stream, startup, pending) => (stream, startup, pending),
             Greeting::Cancel(stream, key) => {
                 client::serve_cancel(stream, key, peer, &self.cancels).await;
-                return Ok(Ended::Cancel);
+                return Ok(Err(Ended::Cancel));
             }
             Greeting::Refused(stream, sentence) => {
                 let broken = sentence.code == "08P01";
                 let cause = sentence.notice.message.clone();
                 Client::new(stream, Vec::new(), false).refuse(&sentence).await;
-                return if broken { Err(AdapterError::Protocol(cause)) } else { Ok(Ended::Refused) };
+                return if broken { Err(AdapterError::Protocol(cause)) } else { Ok(Err(Ended::Refused)) };
             }
-            Greeting::Gone => return Ok(Ended::Refused),
+            Greeting::Gone => return Ok(Err(Ended::Refused)),
         };
         let minor = startup.minor;
         let certificates = stream.peer_certificates();
@@ -102,7 +109,7 @@ impl PostgresAdapter {
             Ok(parameters) => parameters,
             Err(sentence) => {
                 client.refuse(&sentence).await;
-                return Ok(Ended::Refused);
+                return Ok(Err(Ended::Refused));
             }
         };
         client.shows(ask.can_wait);
@@ -143,13 +150,13 @@ impl PostgresAdapter {
             Ok(Ok(session)) => {
                 startup.finish();
                 let cancels = self.cancels.register(minor);
-                Ok(session::run(session, client, &settings, cancels, &self.keys).await)
+                Ok(Ok(Admitted { session, client, settings, cancels }))
             }
             Ok(Err(sentence)) => {
                 client.refuse(&sentence).await;
-                Ok(Ended::Refused)
+                Ok(Err(Ended::Refused))
             }
-            Err(Left::Gone) => Ok(Ended::Refused),
+            Err(Left::Gone) => Ok(Err(Ended::Refused)),
             Err(Left::Flood) => {
                 let what = "it talks before the session begins";
                 client.refuse(&Sentence::protocol(what)).await;
@@ -170,6 +177,12 @@ impl Adapter for PostgresAdapter {
         peer: Peer,
         gate: Gate,
     ) -> BoxFuture<'static, Result<Ended, AdapterError>> {
-        Box::pin(async move { self.connection(io, peer, gate).await })
+        Box::pin(async move {
+            // Boxed by itself: what a startup takes is given back before the session begins.
+            match Box::pin(self.startup(io, peer, gate)).await? {
+                Ok(admitted) => Ok(session::run(admitted, &self.keys).await),
+                Err(ended) => Ok(ended),
+            }
+        })
     }
 }

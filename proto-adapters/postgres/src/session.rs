@@ -8,19 +8,29 @@ use crate::goodbye::{self, Said};
 use crate::relay::{Beginnings, Fault, Outcome, Relay, Remains};
 use crate::target::{self, Failure, KeyCache, Stopper, Target, take_leave};
 use curfew_adapter::{Closing, CutReport, End, EndReason, Ended, Event, Goodbye, Session};
+use tokio::task::yield_now;
 
 /// SQLSTATE admin_shutdown: what Postgres itself says when it ends a session.
 const CUT: &str = "57P01";
 
-/// Runs an admitted session; `cancels` is where its client may ask for cancels.
-pub async fn run(
-    session: Session,
-    mut client: Client,
-    settings: &[(String, String)],
-    cancels: Registration,
-    keys: &KeyCache,
-) -> Ended {
-    let closing = match reach(&session, &mut client, settings, keys).await {
+/// A session that may begin.
+pub struct Admitted {
+    /// The session.
+    pub session: Session,
+    /// Its client.
+    pub client: Client,
+    /// What the client set, for the target.
+    pub settings: Vec<(String, String)>,
+    /// Where the client may ask for cancels.
+    pub cancels: Registration,
+}
+
+/// Runs it. What is rare is boxed: for most of its life a session is its relay, and its memory what that takes.
+pub async fn run(admitted: Admitted, keys: &KeyCache) -> Ended {
+    let Admitted { session, mut client, settings, cancels } = admitted;
+    let reached = Box::pin(reach(&session, &mut client, &settings, keys)).await;
+    drop(settings);
+    let closing = match reached {
         Ok(target) => live(&session, client, target, cancels, keys).await,
         Err(Unreached::Over(end)) => {
             let sentence = Sentence { code: CUT, notice: (*end.notice).clone() };
@@ -90,15 +100,16 @@ async fn live(
     let remains = relay.remains();
     let stopper = Stopper::new(session, target.key.as_ref(), ready, keys);
     match outcome {
-        Outcome::Over(end) => cut(session, remains, &stopper, &end).await,
-        outcome => wind_up(session, remains, &stopper, outcome).await,
+        Outcome::Over(end) => Box::pin(cut(session, remains, &stopper, &end)).await,
+        outcome => Box::pin(wind_up(session, remains, &stopper, outcome)).await,
     }
 }
 
 /// The lease is over: nothing has passed since. Goodbye to the client, and an end to the target's work.
 async fn cut(session: &Session, remains: Remains, stopper: &Stopper<'_>, end: &End) -> Closing {
-    let blocked_at = session.clock().boot();
-    let Remains { client, target, found, client_left, .. } = remains;
+    // From the end on nothing passes, whenever it comes to this session's turn to be told so.
+    let Remains { client, target, found, client_left, left_at, .. } = remains;
+    let blocked_at = end.at.max(left_at);
     let (client, target) = match (client.farewell(), target.farewell()) {
         (Ok(client), Ok(target)) => (client.io, target.io),
         // The lease says that it is over and that it lives: both streams are closed, which is safe.
@@ -109,20 +120,23 @@ async fn cut(session: &Session, remains: Remains, stopper: &Stopper<'_>, end: &E
         let _ = session.recorder().append(&Event::Goodbye { message: &end.notice.message });
     }
     let sentence = Some((CUT, &*end.notice));
-    let (said, target_work) = tokio::join!(
-        goodbye::say(client, client_left, sentence, session.clock()),
-        stopper.stop(target, &found)
-    );
+    let stopping = async {
+        // Of all who end at this moment: the goodbyes first. Backends that exit by the thousand take every core.
+        yield_now().await;
+        stopper.stop(target, &found).await
+    };
+    let (said, target_work) =
+        tokio::join!(goodbye::say(client, client_left, sentence, session.clock()), stopping);
     let Said { goodbye, flushed_at } = said;
     // What TLS had already encrypted at the end still left, and is part of the session.
-    let blocked_at = if client_left.unflushed { flushed_at } else { blocked_at };
+    let blocked_at = flushed_at.map_or(blocked_at, |flushed_at| blocked_at.max(flushed_at));
     let cut = CutReport { blocked_at, goodbye, outstanding: found.outstanding, target_work };
     Closing { cut: Some(cut), ..Closing::because(end.reason) }
 }
 
 /// The session ends by itself, or by somebody's fault.
 async fn wind_up(session: &Session, remains: Remains, stopper: &Stopper<'_>, outcome: Outcome) -> Closing {
-    let Remains { client, target, found, client_left, told_fatal } = remains;
+    let Remains { client, target, found, client_left, told_fatal, .. } = remains;
     let (closing, sentence) = verdict(outcome, told_fatal);
     let telling = async {
         let sentence = sentence.as_ref().map(|sentence| (sentence.code, &sentence.notice));
@@ -188,5 +202,15 @@ fn verdict(outcome: Outcome, told_fatal: bool) -> (Closing, Option<Sentence>) {
             );
             (Closing::because(EndReason::RecordingFailed), Some(sentence))
         }
+    }
+}
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_session_takes_little_memory_beside_its_streams() {
+        fn size<F: Future>(_: impl FnOnce(super::Admitted, &'static super::KeyCache) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(super::run) < 4 * 1024, "{} bytes: box what is rare", size(super::run));
     }
 }

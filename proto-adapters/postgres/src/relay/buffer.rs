@@ -1,8 +1,8 @@
 //! The bytes of one direction, in place: read at the end, looked at in the middle, written from the
-//! start. It starts small, grows while bulk runs, and shrinks when the bulk is over.
+//! start. It is not there until something is read, starts small, grows while bulk runs, and shrinks when the bulk is over.
 
-/// What an idle session holds for each direction.
-pub const SMALL: usize = 4 * 1024;
+/// What a direction begins with.
+const SMALL: usize = 4 * 1024;
 
 /// What bulk runs with: beyond this, more buffer bought no less CPU (measured).
 pub const LARGE: usize = 64 * 1024;
@@ -23,11 +23,7 @@ pub struct Buffer {
 impl Buffer {
     /// Empty, but for `bytes` that have been read already.
     pub fn holding(bytes: &[u8]) -> Self {
-        let mut data = vec![0; SMALL.max(bytes.len())];
-        if let Some(place) = data.get_mut(..bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
-        Self { data, start: 0, ready: 0, end: bytes.len(), lull: 0 }
+        Self { data: bytes.to_vec(), start: 0, ready: 0, end: bytes.len(), lull: 0 }
     }
 
     /// What may be written.
@@ -65,7 +61,7 @@ impl Buffer {
         }
         if self.end == self.data.len() {
             // By doubling, so that a length alone never makes it allocate.
-            let grown = (self.data.len() * 2).min(wanted.max(LARGE));
+            let grown = (self.data.len() * 2).min(wanted.max(LARGE)).max(SMALL);
             self.data.resize(grown.max(self.data.len()), 0);
         }
         self.data.get_mut(self.end..).unwrap_or_default()
@@ -91,16 +87,16 @@ impl Buffer {
         }
     }
 
-    /// Gives back what an idle session does not need.
+    /// Gives all of it back, if there is nothing in it.
     pub fn shrink(&mut self) {
-        if self.is_empty() && self.data.len() > SMALL {
+        if self.is_empty() {
             *self = Self::holding(&[]);
         }
     }
 
-    /// Whether it is larger than an idle session's.
-    pub const fn has_grown(&self) -> bool {
-        self.data.len() > SMALL
+    /// How many bytes it takes.
+    pub const fn memory(&self) -> usize {
+        self.data.len()
     }
 
     /// How much is written, and how much may be: from the beginning of the buffer.

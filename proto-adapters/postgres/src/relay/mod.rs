@@ -41,7 +41,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
-/// How long buffers that have grown may lie idle.
+/// How long buffers may lie idle.
 const LULL: Duration = Duration::from_secs(2);
 
 /// Why the relay stopped.
@@ -71,6 +71,8 @@ pub struct Relay<'a> {
     cancelling: Option<(BoxFuture<'a, io::Result<()>>, Told)>,
     /// The target takes nothing more; what it has still to say is passed on.
     deaf: bool,
+    /// When bytes were last handed to either socket.
+    left_at: BootTime,
     lull: Option<Pin<Box<Sleep>>>,
 }
 
@@ -97,6 +99,8 @@ pub struct Remains {
     pub client_left: Left,
     /// Whether the target has said itself why it left.
     pub told_fatal: bool,
+    /// When the last bytes were handed to either socket.
+    pub left_at: BootTime,
 }
 
 impl<'a> Relay<'a> {
@@ -120,6 +124,7 @@ impl<'a> Relay<'a> {
             cancels,
             cancelling: None,
             deaf: false,
+            left_at: session.clock().boot(),
             lull: None,
         }
     }
@@ -131,7 +136,8 @@ impl<'a> Relay<'a> {
         let mut countdown = Countdown::new(session.lease().clone(), session.terms().clone());
         let bell = Bell::new();
         poll_fn(|cx| {
-            if bell.rang(cx) {
+            let rang = bell.rang(cx);
+            if rang {
                 let cx = &mut bell.context();
                 if let Poll::Ready(end) = ended.as_mut().poll(cx) {
                     return Poll::Ready(Outcome::Over(end));
@@ -142,10 +148,11 @@ impl<'a> Relay<'a> {
                     return Poll::Ready(self.stopped(outcome));
                 }
             }
-            match self.poll_both(cx) {
-                Ok(()) => Poll::Pending,
-                Err(outcome) => Poll::Ready(self.stopped(outcome)),
+            if let Err(outcome) = self.poll_both(cx) {
+                return Poll::Ready(self.stopped(outcome));
             }
+            self.poll_lull(&bell, rang);
+            Poll::Pending
         })
         .await
     }
@@ -176,6 +183,7 @@ impl<'a> Relay<'a> {
                 unflushed: self.down.is_unflushed() || self.inject.is_unflushed(),
             },
             told_fatal: self.statements.told_fatal(),
+            left_at: self.left_at,
         }
     }
 
@@ -205,7 +213,6 @@ impl<'a> Relay<'a> {
                 break;
             }
         }
-        self.poll_lull(cx);
         Ok(())
     }
 
@@ -243,6 +250,9 @@ impl<'a> Relay<'a> {
                 Poll::Ready(_) => return Err(Outcome::ClientLeft),
                 Poll::Pending => break,
             }
+        }
+        if self.up.is_unflushed() {
+            self.left_at = self.session.clock().boot();
         }
         if let Poll::Ready(Err(_)) = self.up.poll_flush(cx, &mut self.target) {
             self.deaf = true;
@@ -283,6 +293,9 @@ impl<'a> Relay<'a> {
                 Poll::Ready(_) => return Err(Outcome::TargetLeft),
                 Poll::Pending => break,
             }
+        }
+        if self.down.is_unflushed() || self.inject.is_unflushed() {
+            self.left_at = self.session.clock().boot();
         }
         if let Poll::Ready(done) = self.down.poll_flush(cx, &mut self.client) {
             done.map_err(left)?;
@@ -325,12 +338,16 @@ impl<'a> Relay<'a> {
         }
     }
 
-    /// Buffers that have grown are given back when nothing has passed for a while.
-    fn poll_lull(&mut self, cx: &mut Context<'_>) {
-        if !self.up.has_grown() && !self.down.has_grown() {
+    /// Buffers are given back when nothing has passed for a while. The timer is looked at when it may have rung.
+    fn poll_lull(&mut self, bell: &Bell, rang: bool) {
+        if self.up.memory() + self.down.memory() == 0 {
             self.lull = None;
             return;
         }
+        if self.lull.is_some() && !rang {
+            return;
+        }
+        let cx = &mut bell.context();
         let lull = self.lull.get_or_insert_with(|| Box::pin(tokio::time::sleep(LULL)));
         let last = self.session.counters().last_activity();
         while lull.as_mut().poll(cx).is_ready() {
@@ -339,7 +356,7 @@ impl<'a> Relay<'a> {
                 self.up.shrink();
                 self.down.shrink();
             }
-            if idle >= LULL && !self.up.has_grown() && !self.down.has_grown() {
+            if self.up.memory() + self.down.memory() == 0 {
                 self.lull = None;
                 return;
             }

@@ -236,12 +236,12 @@ impl Pump {
         at == written
     }
 
-    /// Whether it holds more memory than an idle session's.
-    pub const fn has_grown(&self) -> bool {
-        self.buffer.has_grown()
+    /// How many bytes its buffer takes.
+    pub const fn memory(&self) -> usize {
+        self.buffer.memory()
     }
 
-    /// Gives back memory, if there is nothing in it.
+    /// Gives the buffer back, if there is nothing in it.
     pub fn shrink(&mut self) {
         self.buffer.shrink();
     }
