@@ -92,6 +92,9 @@ async fn granted_until(parts: &Parts, about: &About, now: Timestamp) -> Result<G
     let Some(own) = parts.store.grant(about.grant_id()).await?.map(|stored| stored.grant) else {
         return Ok(Granted::Over(EndReason::Revoked, None));
     };
+    if own.admits(now) {
+        return Ok(Granted::Until(own.record().ends_at));
+    }
     let reason = own.state(now).ends_sessions().unwrap_or(EndReason::NoLongerAllowed);
     Ok(Granted::Over(reason, who_ended(&own)))
 }

@@ -60,7 +60,7 @@ pub enum Goodbye {
 /// How a cut went, for the audit log.
 #[derive(Clone, Debug)]
 pub struct CutReport {
-    /// When both directions were blocked, or the last session byte was written: whichever was later.
+    /// When the last byte of the session was handed to a socket; the end of the lease, where that came later.
     pub blocked_at: BootTime,
     /// The goodbye.
     pub goodbye: Goodbye,

@@ -8,10 +8,15 @@ use crate::goodbye::{self, Said};
 use crate::relay::{Beginnings, Fault, Outcome, Relay, Remains};
 use crate::target::{self, Failure, KeyCache, Stopper, Target, take_leave};
 use curfew_adapter::{Closing, CutReport, End, EndReason, Ended, Event, Goodbye, Session};
-use tokio::task::yield_now;
+use std::time::Duration;
+use tokio::time::sleep;
 
 /// SQLSTATE admin_shutdown: what Postgres itself says when it ends a session.
 const CUT: &str = "57P01";
+
+/// How long the target's work goes on after the end, while all who end at that moment are told: backends that exit by
+/// the thousand take every core.
+const GOODBYES_FIRST: Duration = Duration::from_millis(20);
 
 /// A session that may begin.
 pub struct Admitted {
@@ -121,8 +126,7 @@ async fn cut(session: &Session, remains: Remains, stopper: &Stopper<'_>, end: &E
     }
     let sentence = Some((CUT, &*end.notice));
     let stopping = async {
-        // Of all who end at this moment: the goodbyes first. Backends that exit by the thousand take every core.
-        yield_now().await;
+        sleep(GOODBYES_FIRST).await;
         stopper.stop(target, &found).await
     };
     let (said, target_work) =

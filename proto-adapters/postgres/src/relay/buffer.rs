@@ -1,5 +1,5 @@
 //! The bytes of one direction, in place: read at the end, looked at in the middle, written from the
-//! start. It is not there until something is read, starts small, grows while bulk runs, and shrinks when the bulk is over.
+//! start. It starts small, grows while bulk runs, shrinks when the bulk is over, and is not there while nothing happens.
 
 /// What a direction begins with.
 const SMALL: usize = 4 * 1024;

@@ -71,7 +71,7 @@ pub struct Relay<'a> {
     cancelling: Option<(BoxFuture<'a, io::Result<()>>, Told)>,
     /// The target takes nothing more; what it has still to say is passed on.
     deaf: bool,
-    /// When bytes were last handed to either socket.
+    /// When bytes of the session were last handed to either socket.
     left_at: BootTime,
     lull: Option<Pin<Box<Sleep>>>,
 }
@@ -99,7 +99,7 @@ pub struct Remains {
     pub client_left: Left,
     /// Whether the target has said itself why it left.
     pub told_fatal: bool,
-    /// When the last bytes were handed to either socket.
+    /// When the last bytes of the session were handed to either socket.
     pub left_at: BootTime,
 }
 
@@ -148,7 +148,11 @@ impl<'a> Relay<'a> {
                     return Poll::Ready(self.stopped(outcome));
                 }
             }
-            if let Err(outcome) = self.poll_both(cx) {
+            let polled = self.poll_both(cx);
+            if self.up.take_moved() | self.down.take_moved() {
+                self.left_at = session.clock().boot();
+            }
+            if let Err(outcome) = polled {
                 return Poll::Ready(self.stopped(outcome));
             }
             self.poll_lull(&bell, rang);
@@ -251,9 +255,6 @@ impl<'a> Relay<'a> {
                 Poll::Pending => break,
             }
         }
-        if self.up.is_unflushed() {
-            self.left_at = self.session.clock().boot();
-        }
         if let Poll::Ready(Err(_)) = self.up.poll_flush(cx, &mut self.target) {
             self.deaf = true;
         }
@@ -293,9 +294,6 @@ impl<'a> Relay<'a> {
                 Poll::Ready(_) => return Err(Outcome::TargetLeft),
                 Poll::Pending => break,
             }
-        }
-        if self.down.is_unflushed() || self.inject.is_unflushed() {
-            self.left_at = self.session.clock().boot();
         }
         if let Poll::Ready(done) = self.down.poll_flush(cx, &mut self.client) {
             done.map_err(left)?;
@@ -353,14 +351,13 @@ impl<'a> Relay<'a> {
         while lull.as_mut().poll(cx).is_ready() {
             let idle = self.session.clock().boot().since(last);
             if idle >= LULL {
+                // What has something in it stays as it is until something moves again.
                 self.up.shrink();
                 self.down.shrink();
-            }
-            if self.up.memory() + self.down.memory() == 0 {
                 self.lull = None;
                 return;
             }
-            lull.as_mut().reset(Instant::now() + LULL);
+            lull.as_mut().reset(Instant::now() + LULL.saturating_sub(idle));
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Pump {
     wanted: usize,
     /// Something was written that may still be held by TLS.
     unflushed: bool,
+    /// Something has left since it was asked last.
+    moved: bool,
     /// A message was left for later.
     held: bool,
     /// Nothing more passes.
@@ -70,7 +72,16 @@ impl Pump {
     /// A direction of which `bytes` have been read already.
     pub fn holding(bytes: &[u8]) -> Self {
         let buffer = Buffer::holding(bytes);
-        Self { buffer, passing: 0, mark: 0, wanted: 0, unflushed: false, held: false, last: false }
+        Self {
+            buffer,
+            passing: 0,
+            mark: 0,
+            wanted: 0,
+            unflushed: false,
+            moved: false,
+            held: false,
+            last: false,
+        }
     }
 
     /// Looks at what has been read, as far as it may pass.
@@ -145,7 +156,7 @@ impl Pump {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     self.buffer.written(written);
-                    self.unflushed = true;
+                    (self.unflushed, self.moved) = (true, true);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
@@ -162,7 +173,7 @@ impl Pump {
     ) -> Poll<io::Result<()>> {
         if self.unflushed {
             match Pin::new(to).poll_flush(cx) {
-                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Ok(())) => (self.unflushed, self.moved) = (false, true),
                 other => return other,
             }
         }
@@ -188,6 +199,11 @@ impl Pump {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Whether bytes have left since this was asked last.
+    pub const fn take_moved(&mut self) -> bool {
+        std::mem::replace(&mut self.moved, false)
     }
 
     /// Whether something may be written.
