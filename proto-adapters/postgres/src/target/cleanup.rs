@@ -1,7 +1,7 @@
 //! What the session left on the target is stopped, not orphaned.
 //!
-//! A CancelRequest goes out at once where something runs and nothing waits behind it: a cancel would only make way for
-//! the next of a queue, so that backend is terminated at once. The connection is closed for writing and read
+//! First of all a CancelRequest goes out where something runs and nothing waits behind it: a cancel would only make way for
+//! the next of a queue, so that backend is terminated instead. The connection is closed for writing and read
 //! empty: when the backend exits, the target closes it, so the end of the stream is the proof. A backend
 //! that is still there after half a second (a function may catch the cancel, queued statements may run
 //! on) is terminated over a fresh connection of the same account. That a process id has not been given
