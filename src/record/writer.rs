@@ -226,12 +226,8 @@ async fn write(shared: &Shared, packer: &Mutex<Packer>, live: &Arc<Live>) {
             (state.take(), std::mem::take(&mut state.flushes), state.seal.take())
         };
         // What is left at the end is stored with the seal, in one go.
-        let (events, rest) = if seal.is_some() && flushes.is_empty() {
-            (Events::default(), events)
-        } else {
-            (events, Events::default())
-        };
-        if events.count > 0 {
+        let with_seal = seal.is_some() && flushes.is_empty() && events.count > 0;
+        if events.count > 0 && !with_seal {
             store(shared, packer, live, &events).await;
         }
         let result = if live.state().failed && live.strict { Err(RecordError) } else { Ok(()) };
@@ -240,7 +236,8 @@ async fn write(shared: &Shared, packer: &Mutex<Packer>, live: &Arc<Live>) {
             let _ = flush.send(result.clone());
         }
         if let Some(SealRequest { reason, reply }) = seal {
-            let _ = reply.send(finish(shared, packer, live, &rest, reason.as_str()).await);
+            let _ =
+                reply.send(finish(shared, packer, live, with_seal.then_some(&events), reason.as_str()).await);
         }
         let mut state = live.state();
         let wanted = state.seal.is_some() || !state.flushes.is_empty() || state.events.lines.len() >= CHUNK;
@@ -311,10 +308,10 @@ async fn finish(
     shared: &Shared,
     packer: &Mutex<Packer>,
     live: &Live,
-    rest: &Events,
+    rest: Option<&Events>,
     reason: &str,
 ) -> Result<Sealed, RecordError> {
-    if rest.count > 0 {
+    if let Some(rest) = rest {
         let after = live.state().chain;
         let sealed = match pack(shared, packer, live, after, rest) {
             Some((chunk, chain)) => put_seal(shared, live, chunk, chain, reason).await.ok(),

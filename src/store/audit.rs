@@ -3,6 +3,7 @@
 //! Owns their storage: each line goes in with its head, in the transaction of the change that it tells of. A line is
 //! never updated or deleted here.
 
+use jiff::Timestamp;
 use sqlx::AnyConnection;
 
 use super::change::Change;
@@ -73,27 +74,17 @@ impl Tx {
     /// be dropped then.
     pub async fn audit(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
         let (node, at) = (self.store().node().to_owned(), self.store().clock().wall());
-        let damaged = |why: serde_json::Error| StoreError::damaged(format_args!("event: {why}"));
         let known = self.head.or(*self.store().known_head());
-        let moved = match known {
-            Some(before) => {
-                let (line, after) = next_line(before, at, &node, event).map_err(damaged)?;
-                move_head(self.connection(), &node, before, after).await?.then_some((line, after))
-            }
+        let mut moved = match known {
+            Some(before) => move_head(self.connection(), before, at, &node, event).await?,
             None => None,
         };
-        let (line, after) = match moved {
-            Some(moved) => moved,
+        if moved.is_none() {
             // Another process has moved it, or its place is not known yet.
-            None => {
-                let before = head(self.connection(), &node).await?;
-                let (line, after) = next_line(before, at, &node, event).map_err(damaged)?;
-                if !move_head(self.connection(), &node, before, after).await? {
-                    return Err(StoreError::Forked { node });
-                }
-                (line, after)
-            }
-        };
+            let before = head(self.connection(), &node).await?;
+            moved = move_head(self.connection(), before, at, &node, event).await?;
+        }
+        let Some((line, after)) = moved else { return Err(StoreError::Forked { node }) };
         sqlx::query("INSERT INTO audit_lines (node, seq, line) VALUES ($1, $2, $3)")
             .bind(node)
             .bind(values::count(after.seq))
@@ -106,13 +97,16 @@ impl Tx {
     }
 }
 
-/// `false` where it did not stand at `before`.
+/// Moves the head from `before` behind this event's line; none where it did not stand there.
 async fn move_head(
     connection: &mut AnyConnection,
-    node: &str,
     before: Head,
-    after: Head,
-) -> Result<bool, StoreError> {
+    at: Timestamp,
+    node: &str,
+    event: &AuditEvent,
+) -> Result<Option<(String, Head)>, StoreError> {
+    let (line, after) = next_line(before, at, node, event)
+        .map_err(|why| StoreError::damaged(format_args!("event: {why}")))?;
     let moved =
         sqlx::query("UPDATE audit_heads SET seq = $1, hash = $2 WHERE node = $3 AND seq = $4 AND hash = $5")
             .bind(values::count(after.seq))
@@ -122,7 +116,7 @@ async fn move_head(
             .bind(before.hash.to_string())
             .execute(connection)
             .await?;
-    Ok(moved.rows_affected() == 1)
+    Ok((moved.rows_affected() == 1).then_some((line, after)))
 }
 
 async fn head(connection: &mut AnyConnection, node: &str) -> Result<Head, StoreError> {
