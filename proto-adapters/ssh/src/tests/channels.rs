@@ -195,7 +195,7 @@ async fn the_agent_of_the_client_is_reached_where_that_is_allowed() {
             .stdout(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        eventually(|| async { socket.exists() }).await;
+        super::connected(&socket).await;
         let mut command = fixture.ssh.command("ssh", &["-A", "web-1", "ssh-add -l; true"]);
         command.env("SSH_AUTH_SOCK", &socket);
         let done = Done::from(timeout(PATIENCE, command.output()).await.unwrap().unwrap());

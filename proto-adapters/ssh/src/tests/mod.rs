@@ -19,8 +19,10 @@ use curfew_conformance::{FakeCore, Script, Stage};
 use ssh::Ssh;
 use sshd::Sshd;
 use std::future::Future;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::UnixStream;
 
 /// How long anything here may take before the test has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,6 +65,20 @@ impl Fixture {
         eventually(|| async { self.core.sink().of_kind(kind).len() >= enough }).await;
         self.core.sink().of_kind(kind)
     }
+}
+
+/// To a socket that another program makes: its name is there a moment before it listens.
+async fn connected(socket: &Path) -> UnixStream {
+    let connecting = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(5));
+        loop {
+            if let Ok(stream) = UnixStream::connect(socket).await {
+                return stream;
+            }
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, connecting).await.expect("nobody listened")
 }
 
 /// Looks again and again, until it is so.

@@ -140,8 +140,7 @@ async fn x11_and_sockets_are_passed_on_to_nobody() {
     assert!(!done.out.contains(':'), "{done:?}");
     let local = format!("{}:/run/socket", text(&fixture.ssh.path("l")));
     let mut child = fixture.ssh.start("ssh", &["-N", "-L", &local, "web-1"]);
-    super::eventually(|| async { fixture.ssh.path("l").exists() }).await;
-    let mut near = tokio::net::UnixStream::connect(fixture.ssh.path("l")).await.unwrap();
+    let mut near = super::connected(&fixture.ssh.path("l")).await;
     let mut got = Vec::new();
     timeout(PATIENCE, near.read_to_end(&mut got)).await.unwrap().unwrap();
     assert!(got.is_empty());

@@ -199,7 +199,7 @@ async fn an_agent_of_the_gate_opens_the_target() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    eventually(|| async { socket.exists() }).await;
+    super::connected(&socket).await;
     let mut adding = tokio::process::Command::new("ssh-add");
     let added = adding.arg("-q").arg(&key).env("SSH_AUTH_SOCK", &socket).status().await.unwrap();
     assert!(added.success());
