@@ -3,6 +3,7 @@
 //! Owns the session's buffer and its bound. Storage is the [writer](super::writer)'s: nothing here waits for a disk,
 //! and an idle session holds no buffer and no timer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -89,6 +90,8 @@ pub(super) struct Live {
     clock: Clock,
     masker: Arc<Masker>,
     state: Mutex<State>,
+    /// The backlog is full, or it has failed: who asks whether it can go on must look at the state.
+    clogged: AtomicBool,
     me: Weak<Self>,
 }
 
@@ -108,6 +111,7 @@ impl Live {
             clock,
             masker,
             state: Mutex::default(),
+            clogged: AtomicBool::new(false),
             me: me.clone(),
         })
     }
@@ -149,8 +153,10 @@ impl Live {
         events.to = at;
         events.count += 1;
         self.queue.backlog_grew(events.lines.len() - before);
-        let full = events.lines.len() >= CHUNK;
-        if full {
+        if events.lines.len() >= MAX_BACKLOG {
+            self.clogged.store(true, Ordering::Release);
+        }
+        if events.lines.len() >= CHUNK {
             self.hurry(&mut state);
         } else if state.since.is_none() {
             self.wait(&mut state);
@@ -177,20 +183,30 @@ impl Live {
             state.urgent = self.queue.now(me);
             if !state.urgent {
                 // The writer has stopped: nothing is stored any more, and nobody may wait for it.
-                state.failed = true;
                 state.flushes.clear();
                 state.seal = None;
-                state.wake();
+                self.fail(state);
             }
         }
     }
 
+    /// Something could not be stored. Who waits for `failure` is yet to be told.
+    pub fn fail(&self, state: &mut State) {
+        state.failed = true;
+        self.clogged.store(true, Ordering::Release);
+        state.wake();
+    }
+
     fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), RecordError>> {
+        if !self.clogged.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
         let mut state = self.state();
         if state.failed && self.strict {
             return Poll::Ready(Err(RecordError));
         }
         if state.events.lines.len() < MAX_BACKLOG || state.over {
+            self.clogged.store(false, Ordering::Release);
             return Poll::Ready(Ok(()));
         }
         if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {

@@ -281,8 +281,7 @@ impl Drop for Turn<'_> {
         if !self.over {
             // A panic: what was taken is lost, so the recording has failed.
             let mut state = self.live.state();
-            state.failed = true;
-            state.wake();
+            self.live.fail(&mut state);
             self.end(&mut state);
             drop(state);
             self.live.failure.notify_waiters();
@@ -349,9 +348,8 @@ fn settle(shared: &Shared, live: &Live, events: &Events, written: Option<Chain>)
     match written {
         Some(chain) => state.chain = chain,
         None => {
-            state.failed = true;
             state.lost += events.count;
-            state.wake();
+            live.fail(&mut state);
             drop(state);
             live.failure.notify_waiters();
         }

@@ -7,9 +7,10 @@ use crate::codec::backend;
 use crate::goodbye::{self, Said};
 use crate::relay::{Beginnings, Fault, Outcome, Relay, Remains};
 use crate::target::{self, Failure, KeyCache, Stopper, Target, take_leave};
-use curfew_adapter::{Closing, CutReport, End, EndReason, Ended, Event, Goodbye, Session};
+use curfew_adapter::{Closing, CutReport, End, EndReason, Ended, Event, Goodbye, Session, task};
 use std::time::Duration;
 use tokio::time::sleep;
+use tracing::Span;
 
 /// SQLSTATE admin_shutdown: what Postgres itself says when it ends a session.
 const CUT: &str = "57P01";
@@ -36,7 +37,10 @@ pub async fn run(admitted: Admitted, keys: &KeyCache) -> Ended {
     let reached = Box::pin(reach(&session, &mut client, &settings, keys)).await;
     drop(settings);
     let closing = match reached {
-        Ok(target) => live(&session, client, target, cancels, keys).await,
+        Ok(target) => {
+            let (session, closing) = live(session, client, target, cancels, keys).await;
+            return session.close(closing).await;
+        }
         Err(Unreached::Over(end)) => {
             let sentence = Sentence { code: CUT, notice: (*end.notice).clone() };
             client.refuse(&sentence).await;
@@ -85,12 +89,12 @@ async fn reach(
 }
 
 async fn live(
-    session: &Session,
+    session: Session,
     mut client: Client,
     target: Target,
     cancels: Registration,
     keys: &KeyCache,
-) -> Closing {
+) -> (Session, Closing) {
     // By now it existed.
     let ready = session.clock().boot();
     client.authenticated();
@@ -99,15 +103,21 @@ async fn live(
     backend::key_data(&mut greeting, cancels.key());
     backend::ready(&mut greeting, b'I');
     let beginnings = Beginnings { greeting, client: client.pending, target: target.behind };
-    let ends = (client.stream, target.stream);
-    let mut relay = Box::new(Relay::new(session, ends, target.key.as_ref(), cancels, beginnings));
-    let outcome = relay.run().await;
-    let remains = relay.remains();
-    let stopper = Stopper::new(session, target.key.as_ref(), ready, keys);
-    match outcome {
-        Outcome::Over(end) => Box::pin(cut(session, remains, &stopper, &end)).await,
-        outcome => Box::pin(wind_up(session, remains, &stopper, outcome)).await,
-    }
+    let (ends, key) = ((client.stream, target.stream), target.key);
+    let span = Span::current();
+    let (session, key, outcome, remains) = task::apart(async move {
+        let mut relay = Relay::new(&session, ends, key.as_ref(), cancels, beginnings, span);
+        let outcome = relay.run().await;
+        let remains = relay.remains();
+        (session, key, outcome, remains)
+    })
+    .await;
+    let stopper = Stopper::new(&session, key.as_ref(), ready, keys);
+    let closing = match outcome {
+        Outcome::Over(end) => Box::pin(cut(&session, remains, &stopper, &end)).await,
+        outcome => Box::pin(wind_up(&session, remains, &stopper, outcome)).await,
+    };
+    (session, closing)
 }
 
 /// The lease is over: nothing has passed since. Goodbye to the client, and an end to the target's work.

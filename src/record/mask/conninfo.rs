@@ -21,9 +21,9 @@ const MAX_AUTHORITY: usize = 1024;
 /// Each URL's `://`, and the span of its password.
 fn urls(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
     let bytes = text.as_bytes();
-    memchr::memmem::find_iter(bytes, b"://").filter_map(move |at| {
+    memchr::memchr_iter(b':', bytes).filter_map(move |at| {
         let from = at + 3;
-        let rest = bytes.get(from..)?;
+        let rest = bytes.get(at..from).filter(|colon| *colon == b"://").and(bytes.get(from..))?;
         let rest = rest.get(..rest.len().min(MAX_AUTHORITY))?;
         let run = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
         // A password may hold anything that nobody encoded, a space too: then what counts is the first @.

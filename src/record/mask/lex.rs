@@ -55,8 +55,8 @@ pub struct Lexer<'a> {
 /// Whether a server with the default settings could read all of this text. One that it can't read, it can't run either.
 pub fn is_clear(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let closes =
-        memchr::memchr3(b'\'', b'"', b'$', bytes).is_none() && memchr::memmem::find(bytes, b"/*").is_none();
+    let closes = memchr::memchr3(b'\'', b'"', b'$', bytes).is_none()
+        && !memchr::memchr_iter(b'/', bytes).any(|at| bytes.get(at + 1) == Some(&b'*'));
     closes || Lexer { standard: true, ..Lexer::new(text) }.all(|token| token.kind != Kind::Unclear)
 }
 

@@ -35,11 +35,11 @@ use pump::Pump;
 use results::FromTarget;
 use statements::{FromClient, Statements};
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
+use tracing::{Instrument, Span};
 
 /// How long buffers may lie idle.
 const LULL: Duration = Duration::from_secs(2);
@@ -68,12 +68,14 @@ pub struct Relay<'a> {
     inject: Inject,
     statements: Statements,
     cancels: Registration,
-    cancelling: Option<(BoxFuture<'a, io::Result<()>>, Told)>,
+    cancelling: Option<(BoxFuture<'a, ()>, Told)>,
     /// The target takes nothing more; what it has still to say is passed on.
     deaf: bool,
     /// When bytes of the session were last handed to either socket.
     left_at: BootTime,
     lull: Option<Pin<Box<Sleep>>>,
+    /// What is logged is logged in it. The relay itself does not run in it: that would cost something at each message.
+    span: Span,
 }
 
 /// What both ends have said before the relay begins.
@@ -111,6 +113,7 @@ impl<'a> Relay<'a> {
         key: Option<&'a BackendKey>,
         cancels: Registration,
         beginnings: Beginnings,
+        span: Span,
     ) -> Self {
         Self {
             session,
@@ -126,6 +129,7 @@ impl<'a> Relay<'a> {
             deaf: false,
             left_at: session.clock().boot(),
             lull: None,
+            span,
         }
     }
 
@@ -240,8 +244,7 @@ impl<'a> Relay<'a> {
                 continue;
             }
             if self.up.is_over() {
-                let _ = self.up.poll_flush(cx, &mut self.target);
-                return Err(Outcome::ClientLeft);
+                return self.poll_leaving(cx).map(|()| moved);
             }
             if moved || !open || self.up.is_held() {
                 break;
@@ -259,6 +262,16 @@ impl<'a> Relay<'a> {
             self.deaf = true;
         }
         Ok(moved)
+    }
+
+    /// The client has said goodbye. What is still owed to it comes first, as long as it is there to take it.
+    fn poll_leaving(&mut self, cx: &mut Context<'_>) -> Result<(), Outcome> {
+        let _ = self.up.poll_flush(cx, &mut self.target);
+        let answered = self.statements.owes_nothing() && self.down.is_drained() && !self.down.is_unflushed();
+        if answered || self.up.poll_read(cx, &mut self.client).is_ready() {
+            return Err(Outcome::ClientLeft);
+        }
+        Ok(())
     }
 
     /// From the target to the client. `true` where bytes were read.
@@ -291,6 +304,7 @@ impl<'a> Relay<'a> {
                     self.session.counters().from_target(read, self.now(&mut now));
                     moved = true;
                 }
+                Poll::Ready(_) if self.up.is_over() => return Err(Outcome::ClientLeft),
                 Poll::Ready(_) => return Err(Outcome::TargetLeft),
                 Poll::Pending => break,
             }
@@ -314,16 +328,11 @@ impl<'a> Relay<'a> {
     fn poll_cancels(&mut self, cx: &mut Context<'_>) -> Result<(), Outcome> {
         loop {
             if let Some((cancelling, _)) = &mut self.cancelling {
-                match cancelling.as_mut().poll(cx) {
-                    Poll::Pending => return Ok(()),
-                    Poll::Ready(done) => {
-                        if let Err(error) = done {
-                            tracing::warn!(%error, "the target could not be told to cancel");
-                        }
-                        // The client's connection is closed when this is dropped.
-                        self.cancelling = None;
-                    }
+                if cancelling.as_mut().poll(cx).is_pending() {
+                    return Ok(());
                 }
+                // The client's connection is closed when this is dropped.
+                self.cancelling = None;
             }
             let Poll::Ready(Some(told)) = self.cancels.requests().poll_recv(cx) else {
                 return Ok(());
@@ -332,7 +341,13 @@ impl<'a> Relay<'a> {
             if self.session.recorder().append(&Event::Cancel).is_err() {
                 return Err(Outcome::Fault(Fault::Recording));
             }
-            self.cancelling = Some((Box::pin(forward_cancel(self.session, key)), told));
+            let session = self.session;
+            let cancelling = async move {
+                if let Err(error) = forward_cancel(session, key).await {
+                    tracing::warn!(%error, "the target could not be told to cancel");
+                }
+            };
+            self.cancelling = Some((Box::pin(cancelling.instrument(self.span.clone())), told));
         }
     }
 

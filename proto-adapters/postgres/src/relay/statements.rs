@@ -82,6 +82,11 @@ impl Statements {
         self.fatal
     }
 
+    /// Whether the target has answered everything.
+    pub fn owes_nothing(&mut self) -> bool {
+        self.expected.front().is_none()
+    }
+
     /// What runs, and whether more is queued behind it than one cancel stops.
     pub fn outstanding(&self) -> (Option<String>, bool) {
         match self.expected.running() {

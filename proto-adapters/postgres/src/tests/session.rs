@@ -4,8 +4,10 @@ use super::Fixture;
 use super::target::{FakeTarget, greeting, tag};
 use crate::codec::frontend::write_query;
 use crate::codec::{backend, frame, frontend, report};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::oneshot;
 
 #[tokio::test]
 async fn a_statement_is_recorded_before_the_target_has_it() {
@@ -151,6 +153,57 @@ async fn a_pipeline_deeper_than_what_is_remembered_passes_all_the_same() {
     let events = fixture.core.sink();
     assert_eq!(events.of_kind("result").len(), 10_000);
     assert_eq!(events.of_kind("statement")[9_999]["text"], "select 9999");
+}
+
+#[tokio::test]
+async fn a_client_that_says_goodbye_behind_its_statements_gets_their_results() {
+    let (hold, held) = oneshot::channel::<()>();
+    let held = Arc::new(Mutex::new(Some(held)));
+    let target = FakeTarget::start(move |mut talk, notes| {
+        let held = held.lock().unwrap().take();
+        Box::pin(async move {
+            talk.send(&greeting()).await;
+            talk.next().await;
+            talk.next().await;
+            talk.next().await;
+            notes.add("all of it".to_owned());
+            let Some(held) = held else { return };
+            let _ = held.await;
+            let mut out = Vec::new();
+            for _ in 0..2 {
+                tag(&mut out, "SELECT 0");
+                backend::ready(&mut out, b'I');
+            }
+            talk.send(&out).await;
+        })
+    })
+    .await;
+    let fixture = Fixture::with(target, |_| ()).await;
+    let mut talk = fixture.ready().await;
+    let mut out = Vec::new();
+    write_query(&mut out, "select 1");
+    write_query(&mut out, "select 2");
+    frontend::terminate(&mut out);
+    talk.send(&out).await;
+    fixture.target.notes.until("all of it").await;
+    hold.send(()).unwrap();
+    talk.until(backend::READY).await;
+    talk.until(backend::READY).await;
+    assert!(talk.rest().await.is_empty());
+    assert_eq!(fixture.core.sink().of_kind("result").len(), 2);
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_behind_its_goodbye_leaves_nothing_running() {
+    let fixture = Fixture::new(|_| ()).await;
+    let mut talk = fixture.ready().await;
+    let mut out = Vec::new();
+    write_query(&mut out, "sleep");
+    frontend::terminate(&mut out);
+    talk.send(&out).await;
+    fixture.target.notes.until("sleeping").await;
+    drop(talk);
+    fixture.target.notes.until("cancel").await;
 }
 
 #[tokio::test]
