@@ -67,7 +67,7 @@ pub struct PostgresAdapter {
     tls: Arc<rustls::ServerConfig>,
     options: Options,
     cancels: Arc<CancelKeys>,
-    keys: KeyCache,
+    keys: Arc<KeyCache>,
 }
 
 impl PostgresAdapter {
@@ -76,7 +76,7 @@ impl PostgresAdapter {
     pub fn new(tls: Arc<rustls::ServerConfig>, options: Options) -> Self {
         let mut tls = Arc::unwrap_or_clone(tls);
         tls.alpn_protocols = vec![ALPN.to_vec()];
-        Self { tls: Arc::new(tls), options, cancels: Arc::default(), keys: KeyCache::default() }
+        Self { tls: Arc::new(tls), options, cancels: Arc::default(), keys: Arc::default() }
     }
 
     /// Until there is a session, or there is none.

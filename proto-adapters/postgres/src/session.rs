@@ -8,9 +8,10 @@ use crate::goodbye::{self, Said};
 use crate::relay::{Beginnings, Fault, Outcome, Relay, Remains};
 use crate::target::{self, Failure, KeyCache, Stopper, Target, take_leave};
 use curfew_adapter::{Closing, CutReport, End, EndReason, Ended, Event, Goodbye, Session, task};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
-use tracing::Span;
+use tracing::{Instrument, Span};
 
 /// SQLSTATE admin_shutdown: what Postgres itself says when it ends a session.
 const CUT: &str = "57P01";
@@ -32,7 +33,7 @@ pub struct Admitted {
 }
 
 /// Runs it. What is rare is boxed: for most of its life a session is its relay, and its memory what that takes.
-pub async fn run(admitted: Admitted, keys: &KeyCache) -> Ended {
+pub async fn run(admitted: Admitted, keys: &Arc<KeyCache>) -> Ended {
     let Admitted { session, mut client, settings, cancels } = admitted;
     let reached = Box::pin(reach(&session, &mut client, &settings, keys)).await;
     drop(settings);
@@ -93,7 +94,7 @@ async fn live(
     mut client: Client,
     target: Target,
     cancels: Registration,
-    keys: &KeyCache,
+    keys: &Arc<KeyCache>,
 ) -> (Session, Closing) {
     // By now it existed.
     let ready = session.clock().boot();
@@ -104,20 +105,22 @@ async fn live(
     backend::ready(&mut greeting, b'I');
     let beginnings = Beginnings { greeting, client: client.pending, target: target.behind };
     let (ends, key) = ((client.stream, target.stream), target.key);
-    let span = Span::current();
-    let (session, key, outcome, remains) = task::apart(async move {
-        let mut relay = Relay::new(&session, ends, key.as_ref(), cancels, beginnings, span);
-        let outcome = relay.run().await;
-        let remains = relay.remains();
-        (session, key, outcome, remains)
+    let (keys, span) = (keys.clone(), Span::current());
+    task::apart(async move {
+        let relaying = async {
+            let mut relay =
+                Box::new(Relay::new(&session, ends, key.as_ref(), cancels, beginnings, span.clone()));
+            (relay.run().await, relay.remains())
+        };
+        let (outcome, remains) = relaying.await;
+        let stopper = Stopper::new(&session, key.as_ref(), ready, &keys);
+        let closing = match outcome {
+            Outcome::Over(end) => Box::pin(cut(&session, remains, &stopper, &end).instrument(span)).await,
+            outcome => Box::pin(wind_up(&session, remains, &stopper, outcome).instrument(span)).await,
+        };
+        (session, closing)
     })
-    .await;
-    let stopper = Stopper::new(&session, key.as_ref(), ready, keys);
-    let closing = match outcome {
-        Outcome::Over(end) => Box::pin(cut(&session, remains, &stopper, &end)).await,
-        outcome => Box::pin(wind_up(&session, remains, &stopper, outcome)).await,
-    };
-    (session, closing)
+    .await
 }
 
 /// The lease is over: nothing has passed since. Goodbye to the client, and an end to the target's work.
@@ -220,9 +223,11 @@ fn verdict(outcome: Outcome, told_fatal: bool) -> (Closing, Option<Sentence>) {
 }
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     #[test]
     fn a_session_takes_little_memory_beside_its_streams() {
-        fn size<F: Future>(_: impl FnOnce(super::Admitted, &'static super::KeyCache) -> F) -> usize {
+        fn size<F: Future>(_: impl FnOnce(super::Admitted, &'static Arc<super::KeyCache>) -> F) -> usize {
             size_of::<F>()
         }
         assert!(size(super::run) < 4 * 1024, "{} bytes: box what is rare", size(super::run));
