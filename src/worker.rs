@@ -8,8 +8,8 @@
 
 use futures_util::future::BoxFuture;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
@@ -19,9 +19,11 @@ use tokio::time::{Instant, sleep};
 /// Connections of one thread before those with fewer are preferred.
 const FULL: usize = 32;
 
-/// How often a thread looks at how busy it was: more than half of that time, and it gets no more as long as another is
-/// not.
+/// How often a thread looks at how busy it was: up to half of that time, and it has time for more.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long that holds. A thread that does not come to look has no time.
+const GOOD_FOR: Duration = Duration::from_millis(1500);
 
 /// The worker threads. Clones are the same threads; they end when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -30,14 +32,21 @@ pub struct Workers(Arc<Vec<Worker>>);
 #[derive(Debug)]
 struct Worker {
     handle: Handle,
-    load: Arc<AtomicUsize>,
-    busy: Arc<AtomicBool>,
+    state: Arc<State>,
     /// Dropped to stop the thread.
     _stop: oneshot::Sender<()>,
 }
 
+/// How a thread is doing.
+#[derive(Debug)]
+struct State {
+    connections: AtomicUsize,
+    /// Until when it counts as one that has time: it says so itself, again and again.
+    free_until: Mutex<Instant>,
+}
+
 /// Counts a connection out when it ends, however it ends.
-struct Load(Arc<AtomicUsize>);
+struct Load(Arc<State>);
 
 impl Workers {
     /// Starts one thread for each core, or `threads` where it is given.
@@ -58,22 +67,22 @@ impl Workers {
     where
         F: FnOnce() -> BoxFuture<'static, ()> + Send + 'static,
     {
-        let Some(worker) = self.next() else { return };
-        worker.load.fetch_add(1, Ordering::Relaxed);
-        let load = Load(worker.load.clone());
+        let Some(worker) = choose(&self.0, |worker| &worker.state, Instant::now()) else { return };
+        worker.state.connections.fetch_add(1, Ordering::Relaxed);
+        let load = Load(worker.state.clone());
         let _entered = worker.handle.enter();
         curfew_adapter::task::supervised(name, async move {
             let _load = load;
             make().await;
         });
     }
+}
 
-    /// The first that has time and room, or else the one with the fewest.
-    fn next(&self) -> Option<&Worker> {
-        let load = |worker: &&Worker| worker.load.load(Ordering::Relaxed);
-        let free = |worker: &&Worker| load(worker) < FULL && !worker.busy.load(Ordering::Relaxed);
-        self.0.iter().find(free).or_else(|| self.0.iter().min_by_key(load))
-    }
+/// The first that has time and room, or else the one with the fewest connections.
+fn choose<T>(all: &[T], state: impl Fn(&T) -> &State, now: Instant) -> Option<&T> {
+    let connections = |one: &&T| state(one).connections.load(Ordering::Relaxed);
+    let free = |one: &&T| connections(one) < FULL && now < *state(one).free_until();
+    all.iter().find(free).or_else(|| all.iter().min_by_key(connections))
 }
 
 impl Worker {
@@ -83,44 +92,56 @@ impl Worker {
         let runtime = Builder::new_current_thread().enable_all().global_queue_interval(2).build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let busy = Arc::<AtomicBool>::default();
-        let watching = watch(busy.clone());
+        let state = Arc::new(State::new());
+        let watched = state.clone();
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
                     // An error here is the sender's end, which is what is waited for.
                     _ = stopped => {}
-                    () = watching => {}
+                    () = watched.watch() => {}
                 }
             });
         })?;
-        Ok(Self { handle, load: Arc::default(), busy, _stop: stop })
+        Ok(Self { handle, state, _stop: stop })
     }
 }
 
-/// Tells from time to time whether the thread that this runs on is busy.
-async fn watch(busy: Arc<AtomicBool>) {
-    let metrics = Handle::current().metrics();
-    let now = || (Instant::now(), metrics.worker_total_busy_duration(0));
-    let (mut at, mut before) = now();
-    loop {
-        sleep(LOOK).await;
-        let (then, total) = now();
-        busy.store((total - before) * 2 > then - at, Ordering::Relaxed);
-        (at, before) = (then, total);
+impl State {
+    fn new() -> Self {
+        Self { connections: AtomicUsize::new(0), free_until: Mutex::new(Instant::now() + GOOD_FOR) }
+    }
+
+    fn free_until(&self) -> MutexGuard<'_, Instant> {
+        self.free_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says from time to time that the thread that this runs on has time, where it has.
+    async fn watch(&self) {
+        let metrics = Handle::current().metrics();
+        let now = || (Instant::now(), metrics.worker_total_busy_duration(0));
+        let (mut at, mut before) = now();
+        loop {
+            sleep(LOOK).await;
+            let (then, total) = now();
+            if (total - before) * 2 <= then - at {
+                *self.free_until() = then + GOOD_FOR;
+            }
+            (at, before) = (then, total);
+        }
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use std::sync::atomic::AtomicBool;
     use std::thread::ThreadId;
     use tokio::sync::{Notify, mpsc};
 
@@ -152,24 +173,29 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_few_share_a_thread_and_many_are_spread() {
-        let mut crowd = Crowd::new();
-        let first = crowd.one_more().await;
-        for _ in 1..FULL {
-            assert_eq!(crowd.one_more().await, first);
+    #[test]
+    fn a_few_share_a_thread_and_many_are_spread() {
+        let (states, now) = ([State::new(), State::new()], Instant::now());
+        let mut chosen = Vec::new();
+        for _ in 0..3 * FULL {
+            let state = choose(&states, |state| state, now).unwrap();
+            state.connections.fetch_add(1, Ordering::Relaxed);
+            chosen.push(usize::from(std::ptr::eq(state, &states[1])));
         }
-        let second = crowd.one_more().await;
-        assert_ne!(second, first);
-        for _ in 1..FULL {
-            assert_eq!(crowd.one_more().await, second);
-        }
-        let mut more = HashSet::new();
-        for _ in 0..2 {
-            more.insert(crowd.one_more().await);
-        }
-        assert_eq!(more, HashSet::from([first, second]));
-        crowd.hold.notify_waiters();
+        assert!(chosen[..FULL].iter().all(|thread| *thread == 0), "{chosen:?}");
+        assert!(chosen[FULL..2 * FULL].iter().all(|thread| *thread == 1), "{chosen:?}");
+        let counts = states.each_ref().map(|state| state.connections.load(Ordering::Relaxed));
+        assert_eq!(counts, [3 * FULL / 2; 2]);
+    }
+
+    #[test]
+    fn a_thread_that_does_not_say_that_it_has_time_gets_no_more_than_the_others() {
+        let (states, now) = ([State::new(), State::new()], Instant::now());
+        *states[0].free_until() = now;
+        assert!(std::ptr::eq(choose(&states, |state| state, now).unwrap(), &states[1]));
+        *states[1].free_until() = now;
+        states[1].connections.store(1, Ordering::Relaxed);
+        assert!(std::ptr::eq(choose(&states, |state| state, now).unwrap(), &states[0]));
     }
 
     #[tokio::test]

@@ -127,6 +127,11 @@ impl Expected {
         false
     }
 
+    /// Whether a ReadyForQuery is owed.
+    pub fn owes_ready(&self) -> bool {
+        self.all.iter().any(|expect| matches!(expect, Expect::Query(_) | Expect::Function(_) | Expect::Sync))
+    }
+
     /// What the next Execute executes, if that comes before any Sync.
     pub fn next_prepared(&self) -> Option<u64> {
         let part = self.all.iter().take_while(|expect| !matches!(expect, Expect::Sync));

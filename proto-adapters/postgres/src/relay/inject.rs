@@ -69,6 +69,11 @@ impl Inject {
         self.written == 0
     }
 
+    /// Whether all of it has left.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty() && !self.unflushed
+    }
+
     /// Whether something written may still be in TLS's hands.
     pub const fn is_unflushed(&self) -> bool {
         self.unflushed

@@ -221,7 +221,7 @@ impl<'a> Relay<'a> {
                 break;
             }
         }
-        Ok(())
+        if self.up.is_over() { self.poll_leaving(cx) } else { Ok(()) }
     }
 
     /// From the client to the target. `true` where bytes were read.
@@ -243,10 +243,7 @@ impl<'a> Relay<'a> {
             if self.up.has_vetted() {
                 continue;
             }
-            if self.up.is_over() {
-                return self.poll_leaving(cx).map(|()| moved);
-            }
-            if moved || !open || self.up.is_held() {
+            if moved || !open || self.up.is_held() || self.up.is_over() {
                 break;
             }
             match self.up.poll_read(cx, &mut self.client) {
@@ -266,8 +263,11 @@ impl<'a> Relay<'a> {
 
     /// The client has said goodbye. What is still owed to it comes first, as long as it is there to take it.
     fn poll_leaving(&mut self, cx: &mut Context<'_>) -> Result<(), Outcome> {
-        let _ = self.up.poll_flush(cx, &mut self.target);
-        let answered = self.statements.owes_nothing() && self.down.is_drained() && !self.down.is_unflushed();
+        if !self.up.is_drained() && !self.deaf {
+            return Ok(());
+        }
+        let passed = self.down.is_drained() && !self.down.is_unflushed() && self.inject.is_empty();
+        let answered = passed && !self.statements.are_outstanding();
         if answered || self.up.poll_read(cx, &mut self.client).is_ready() {
             return Err(Outcome::ClientLeft);
         }
@@ -304,7 +304,8 @@ impl<'a> Relay<'a> {
                     self.session.counters().from_target(read, self.now(&mut now));
                     moved = true;
                 }
-                Poll::Ready(_) if self.up.is_over() => return Err(Outcome::ClientLeft),
+                // It was told to, and may still have to pass on what it has said.
+                Poll::Ready(Ok(0)) if self.up.is_over() && self.statements.target_is_done() => break,
                 Poll::Ready(_) => return Err(Outcome::TargetLeft),
                 Poll::Pending => break,
             }

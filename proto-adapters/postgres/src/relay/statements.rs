@@ -82,9 +82,19 @@ impl Statements {
         self.fatal
     }
 
-    /// Whether the target has answered everything.
-    pub fn owes_nothing(&mut self) -> bool {
-        self.expected.front().is_none()
+    /// Whether the target owes an answer.
+    pub fn are_outstanding(&self) -> bool {
+        self.expected.running().is_some()
+    }
+
+    /// The target has closed the connection after the client's goodbye. Whether it has answered all that it had to: what
+    /// came behind the last Sync needs no answer, and none is waited for any more.
+    pub fn target_is_done(&mut self) -> bool {
+        let done = !self.expected.owes_ready();
+        if done {
+            self.expected = Expected::default();
+        }
+        done
     }
 
     /// What runs, and whether more is queued behind it than one cancel stops.

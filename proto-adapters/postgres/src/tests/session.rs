@@ -4,6 +4,7 @@ use super::Fixture;
 use super::target::{FakeTarget, greeting, tag};
 use crate::codec::frontend::write_query;
 use crate::codec::{backend, frame, frontend, report};
+use curfew_adapter::EndReason;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
@@ -175,6 +176,8 @@ async fn a_client_that_says_goodbye_behind_its_statements_gets_their_results() {
                 backend::ready(&mut out, b'I');
             }
             talk.send(&out).await;
+            // It does not go, and the client is let go all the same.
+            std::future::pending::<()>().await;
         })
     })
     .await;
@@ -198,12 +201,34 @@ async fn a_client_that_is_gone_behind_its_goodbye_leaves_nothing_running() {
     let fixture = Fixture::new(|_| ()).await;
     let mut talk = fixture.ready().await;
     let mut out = Vec::new();
-    write_query(&mut out, "sleep");
+    write_query(&mut out, "stay");
     frontend::terminate(&mut out);
     talk.send(&out).await;
     fixture.target.notes.until("sleeping").await;
     drop(talk);
     fixture.target.notes.until("cancel").await;
+}
+
+#[tokio::test]
+async fn a_target_that_dies_before_its_last_answer_is_told_as_that() {
+    let target = FakeTarget::start(|mut talk, _| {
+        Box::pin(async move {
+            talk.send(&greeting()).await;
+            talk.next().await;
+            talk.next().await;
+        })
+    })
+    .await;
+    let fixture = Fixture::with(target, |_| ()).await;
+    let mut talk = fixture.ready().await;
+    let mut out = Vec::new();
+    write_query(&mut out, "select 1");
+    frontend::terminate(&mut out);
+    talk.send(&out).await;
+    let (kind, body) = talk.message().await;
+    assert_eq!(kind, backend::ERROR);
+    assert!(String::from_utf8_lossy(&body).contains("08006"));
+    assert_eq!(fixture.core.closing().await.reason, EndReason::TargetClosed);
 }
 
 #[tokio::test]
